@@ -1,0 +1,1 @@
+"""The Migo payment-link delivery bot."""

@@ -1,0 +1,1 @@
+"""The couriers: a leaf package that hands finished messages to providers."""

@@ -23,12 +23,9 @@ def minor_digits(currency: str) -> int:
     """
     if not is_currency(currency):
         raise AmountError(f"{currency!r} is not an ISO 4217 currency code")
-    fractions: dict[str, tuple[int, ...]] = get_global("currency_fractions")
-    return _ISO_EXCEPTIONS.get(currency, fractions.get(currency, fractions["DEFAULT"])[0])
-
-
-_ISO_EXCEPTIONS = {"CLP": 0, "COP": 2, "CRC": 2, "PYG": 0, "UYU": 2, "HNL": 2, "DOP": 2}
-"""Where CLDR shows fewer digits than ISO 4217 counts, ISO wins: these are amounts, not labels."""
+    fractions = get_global("currency_fractions")
+    digits: int = fractions.get(currency, fractions["DEFAULT"])[0]
+    return digits
 
 
 def is_currency(code: str) -> bool:
@@ -37,8 +34,7 @@ def is_currency(code: str) -> bool:
 
 
 def _all_currencies() -> frozenset[str]:
-    codes: dict[str, object] = get_global("all_currencies")
-    return frozenset(codes)
+    return frozenset(get_global("all_currencies"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Emulators of the outside world; shares nothing with what it tests."""
