@@ -1,0 +1,69 @@
+"""What a provider's later word on a message means."""
+
+from datetime import timedelta
+
+from bot.domain.delivery import Purpose, fold_delivery
+from bot.handlers.outgoing import next_channel
+from bot.handlers.rules import Rules
+from bot.store import deliveries, ledger, outbox, people
+from bot.store.engine import Tx
+from channels.base import Address, ChannelName, DeliveryReport, DeliveryState, Refusal
+
+_FAILURES = frozenset({DeliveryState.FAILED, DeliveryState.UNDELIVERED})
+_ARRIVED = frozenset({DeliveryState.DELIVERED, DeliveryState.READ})
+_SECOND_TRY = timedelta(minutes=1)
+
+
+def on_report(tx: Tx, rules: Rules, report: DeliveryReport) -> bool:
+    """Fold a report into its message; False if the message is not known (yet).
+
+    Reports may repeat and come in any order; only a higher rank changes anything.
+    """
+    known = deliveries.find_delivery(tx, report.provider_id)
+    if known is None:
+        return False
+    state = fold_delivery(known.state, report.state)
+    if state is known.state:
+        return True
+    is_final = state in _ARRIVED or state in _FAILURES
+    deliveries.set_delivery(tx, known, state, code=report.code, is_final=is_final)
+    item = outbox.read(tx, known.outbox_id)
+    if item is None:
+        return True
+    if state in _ARRIVED:
+        _on_arrived(tx, item, known)
+    elif state in _FAILURES:
+        _on_failed(tx, rules, item, known, report)
+    return True
+
+
+def _on_arrived(tx: Tx, item: outbox.OutboxItem, known: deliveries.Delivery) -> None:
+    """A message that arrived after all needs no other channel."""
+    is_back = outbox.recall(tx, item.id, provider_id=known.provider_id, channel=known.channel)
+    if is_back and item.payment is not None:
+        why = f"{known.channel} delivered it"
+        ledger.decide(tx, item.payment.id, "no other channel needed", why)
+
+
+def _on_failed(
+    tx: Tx,
+    rules: Rules,
+    item: outbox.OutboxItem,
+    known: deliveries.Delivery,
+    report: DeliveryReport,
+) -> None:
+    if not outbox.is_current(tx, item.id, provider_id=known.provider_id):
+        return
+    if report.refusal is Refusal.OPTED_OUT:
+        people.set_reach(
+            tx,
+            Address(ChannelName(known.channel), known.address),
+            reach="blocked",
+            reason=report.code or "the provider says so",
+            customer_id=item.customer.id if item.customer is not None else None,
+        )
+    why = f"the provider could not deliver it ({report.code or 'no code'})"
+    if report.refusal is Refusal.TEMPORARY and item.attempts == 1:
+        outbox.again(tx, item.id, at=tx.now + _SECOND_TRY, error=why)
+    elif item.purpose not in (None, Purpose.STAFF, Purpose.REPLY):
+        next_channel(tx, rules, item, why=why, may_have_left=True)

@@ -1,0 +1,53 @@
+"""What the handlers are told about this merchant and this installation."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from channels.base import ChannelName
+
+
+class Dispatches(StrEnum):
+    """Whether Migo itself messages the customer."""
+
+    YES = "yes"
+    """It does: a link we never learnt of may have reached somebody."""
+    NO = "no"
+    """It does not: a link we never learnt of has no reader."""
+    UNKNOWN = "unknown"
+    """Treated as yes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Settings that decisions depend on, with the sources of ids and chance.
+
+    `reports` is the set of channels whose provider says later whether a message arrived.
+    `migo_channels` maps our channel names, `web` and `app` included, to Migo's `channel` values.
+    """
+
+    couriers: frozenset[ChannelName]
+    reports: frozenset[ChannelName]
+    migo_channels: Mapping[str, str]
+    currencies: frozenset[str]
+    dispatches: Dispatches
+    new_id: Callable[[], str]
+    random: Callable[[], float]
+    fallback_after: Mapping[ChannelName, timedelta] = field(default_factory=dict)
+    link_ttl: timedelta = timedelta(days=7)
+    region: str = "GT"
+    locale: str = "es"
+    staff: str | None = None
+    """Where news that nobody asked for goes, as `telegram:<chat id>`."""
+
+    def fallback_of(self, channel: ChannelName) -> timedelta:
+        """How long a channel may stay without a delivered report before the next one is used."""
+        return self.fallback_after.get(channel, timedelta(minutes=10))
+
+    def next_courier(self, route: tuple[str, ...]) -> tuple[ChannelName, tuple[str, ...]] | None:
+        """The first channel of a route that can be sent over, and what is left after it."""
+        for number, name in enumerate(route):
+            if name in self.couriers:
+                return ChannelName(name), route[number + 1 :]
+        return None

@@ -1,0 +1,199 @@
+"""Tries at messages: how each ended, and what its provider said of it later."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
+
+from bot.domain.delivery import Purpose
+from bot.store.engine import Tx
+from bot.store.outbox import OutboxItem
+from bot.store.schema import delivery, outbox
+from channels.base import ChannelName, DeliveryState
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A provider took a message; `deliver_by` is when the next channel gets it without news."""
+
+    item: OutboxItem
+    provider_id: str
+    deliver_by: datetime | None
+
+
+def accept(tx: Tx, accepted: Sequence[Acceptance]) -> None:
+    """End a batch of sends that providers took: two statements whatever its size."""
+    tx.run_many(
+        _ACCEPT,
+        [
+            {
+                "b_id": each.item.id,
+                "b_provider_id": each.provider_id,
+                "b_deliver_by": each.deliver_by,
+                "b_now": tx.now,
+            }
+            for each in accepted
+        ],
+    )
+    tx.run_many(
+        delivery.insert(),
+        [
+            _delivery_row(tx, each.item, "accepted", provider_id=each.provider_id)
+            for each in accepted
+        ],
+    )
+
+
+_ACCEPT = (
+    outbox.update()
+    .where(outbox.c.id == sa.bindparam("b_id"))
+    .values(
+        status="done",
+        provider_id=sa.bindparam("b_provider_id"),
+        delivery=None,
+        deliver_by=sa.bindparam("b_deliver_by"),
+        lease_until=None,
+        last_error=None,
+        updated_at=sa.bindparam("b_now"),
+    )
+)
+
+
+def _delivery_row(
+    tx: Tx,
+    item: OutboxItem,
+    outcome: str,
+    *,
+    provider_id: str | None = None,
+    code: str | None = None,
+    reason: str | None = None,
+) -> dict[str, object]:
+    return {
+        "outbox_id": item.id,
+        "try_no": item.tries,
+        "channel": "" if item.channel is None else item.channel.value,
+        "address": item.address or "",
+        "outcome": outcome,
+        "provider_id": provider_id,
+        "code": code,
+        "reason": None if reason is None else reason[:300],
+        "at": tx.now,
+        "updated_at": tx.now,
+    }
+
+
+def note_try(tx: Tx, item: OutboxItem, outcome: str, *, code: str | None, reason: str) -> None:
+    """Keep how one try ended: `not_sent`, `refused` or `uncertain`."""
+    tx.insert_ignoring(
+        delivery,
+        [_delivery_row(tx, item, outcome, code=code, reason=reason)],
+        conflict=["outbox_id", "try_no"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One try at one message, and the provider's last word on it."""
+
+    id: int
+    outbox_id: int
+    try_no: int
+    channel: str
+    address: str
+    outcome: str
+    provider_id: str | None
+    state: DeliveryState | None
+    code: str | None
+    reason: str | None
+    at: datetime
+    updated_at: datetime
+
+
+def _delivery_of(row: RowMapping) -> Delivery:
+    return Delivery(
+        id=row["id"],
+        outbox_id=row["outbox_id"],
+        try_no=row["try_no"],
+        channel=row["channel"],
+        address=row["address"],
+        outcome=row["outcome"],
+        provider_id=row["provider_id"],
+        state=None if row["state"] is None else DeliveryState(row["state"]),
+        code=row["code"],
+        reason=row["reason"],
+        at=row["at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def find_delivery(tx: Tx, provider_id: str) -> Delivery | None:
+    """The try that the provider knows under this id; locked until the transaction ends."""
+    statement = sa.select(delivery).where(delivery.c.provider_id == provider_id).limit(1)
+    if not tx.is_sqlite:
+        statement = statement.with_for_update()
+    row = tx.run(statement).mappings().first()
+    return None if row is None else _delivery_of(row)
+
+
+def deliveries_of(tx: Tx, outbox_ids: Sequence[int]) -> list[Delivery]:
+    """Every try at these messages in order."""
+    rows = tx.run(
+        sa.select(delivery)
+        .where(delivery.c.outbox_id.in_(list(outbox_ids)))
+        .order_by(delivery.c.outbox_id, delivery.c.try_no)
+    )
+    return [_delivery_of(row) for row in rows.mappings()]
+
+
+def set_delivery(
+    tx: Tx, known: Delivery, state: DeliveryState, *, code: str | None, is_final: bool
+) -> None:
+    """Keep the provider's word on a try, and on its message if that try is the newest."""
+    tx.run(
+        delivery.update()
+        .where(delivery.c.id == known.id)
+        .values(state=state.value, code=code, updated_at=tx.now)
+    )
+    values: dict[str, object] = {"delivery": state.value, "updated_at": tx.now}
+    if is_final:
+        values["deliver_by"] = None
+    tx.run(
+        outbox.update()
+        .where(outbox.c.id == known.outbox_id, outbox.c.provider_id == known.provider_id)
+        .values(**values)
+    )
+
+
+def tries_with_link(tx: Tx, link_id: int) -> list[Delivery]:
+    """Every try that would have carried this link's URL."""
+    statement = (
+        sa.select(delivery)
+        .join(outbox, outbox.c.id == delivery.c.outbox_id)
+        .where(outbox.c.link_id == link_id)
+        .order_by(delivery.c.id)
+    )
+    return [_delivery_of(row) for row in tx.run(statement).mappings()]
+
+
+def delivered_channel(tx: Tx, payment_id: str) -> ChannelName | None:
+    """The channel that last brought the link to the customer, else the last that took it."""
+    rank = sa.case((delivery.c.state.in_(["delivered", "read"]), 0), else_=1)
+    statement = (
+        sa.select(delivery.c.channel)
+        .join(outbox, outbox.c.id == delivery.c.outbox_id)
+        .where(
+            outbox.c.payment_id == payment_id,
+            outbox.c.purpose.in_([Purpose.LINK.value, Purpose.REMINDER.value]),
+            delivery.c.outcome == "accepted",
+            sa.or_(
+                delivery.c.state.is_(None),
+                delivery.c.state.not_in(["failed", "undelivered"]),
+            ),
+        )
+        .order_by(rank, delivery.c.id.desc())
+        .limit(1)
+    )
+    found = tx.run(statement).scalar()
+    return None if found is None else ChannelName(found)

@@ -1,0 +1,269 @@
+"""Opens the database and runs transactions on it.
+
+A transaction is a plain function of a `Tx`, run whole in a writer thread: nothing in it can await,
+so no network call ever happens inside one. On SQLite all functions that wait while a commit is in
+flight share the next commit.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import QueuePool, StaticPool
+
+_Result = TypeVar("_Result")
+
+MAX_GROUP = 256
+"""Functions in one SQLite commit at most, so that a long queue cannot starve its first caller."""
+
+POSTGRES_THREADS = 6
+
+
+class StoreError(Exception):
+    """The database cannot be used."""
+
+
+class StoreBusyError(StoreError):
+    """Another process holds the database file."""
+
+
+@dataclass(slots=True)
+class Tx:
+    """One open transaction: its connection, its time, and whom to wake once it is committed."""
+
+    conn: Connection
+    now: datetime
+    is_sqlite: bool
+    wakes: set[str] = field(default_factory=set)
+
+    def wake(self, topic: str) -> None:
+        """Have the loops that wait for `topic` woken after the commit, and only then."""
+        self.wakes.add(topic)
+
+    def run(
+        self, statement: sa.Executable, values: dict[str, object] | None = None
+    ) -> "sa.CursorResult[Any]":
+        """Execute one statement."""
+        result: sa.CursorResult[Any] = self.conn.execute(statement, values)
+        return result
+
+    def run_many(self, statement: sa.Executable, rows: Sequence[dict[str, object]]) -> None:
+        """Execute one statement for many rows; nothing happens for none."""
+        if rows:
+            self.conn.execute(statement, rows)
+
+    def insert_ignoring(
+        self, table: sa.Table, rows: Iterable[dict[str, object]], *, conflict: Sequence[str]
+    ) -> list[int]:
+        """Insert rows whose unique key is new; give the ids of those inserted, first one wins."""
+        listed = list(rows)
+        if not listed:
+            return []
+        dialect = sqlite_insert if self.is_sqlite else postgres_insert
+        statement = dialect(table).values(listed).on_conflict_do_nothing(index_elements=conflict)
+        return list(self.conn.execute(statement.returning(table.c.id)).scalars())
+
+
+@dataclass(slots=True)
+class _Job(Generic[_Result]):
+    work: Callable[[Tx], _Result]
+    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[_Result]"
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Store:
+    """Runs transaction functions; one writer thread on SQLite, a few on PostgreSQL."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Callable[[], datetime],
+        on_wake: Callable[[str], None] = lambda topic: None,
+    ) -> None:
+        """Prepare the engine; nothing is opened before `open`.
+
+        Args:
+            url: `sqlite:///path` or `postgresql://…`.
+            clock: gives the aware present time.
+            on_wake: told each woken topic after its commit, in the caller's event loop.
+        """
+        self._engine = make_engine(url)
+        self.is_sqlite = self._engine.dialect.name == "sqlite"
+        self._clock = clock
+        self._on_wake = on_wake
+        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def engine(self) -> Engine:
+        """The engine below, for migrations and health checks."""
+        return self._engine
+
+    def open(self) -> None:
+        """Connect, take the file where there is one, and start the writer threads.
+
+        Raises:
+            StoreBusyError: another process holds the SQLite file.
+            StoreError: the database cannot be reached.
+        """
+        try:
+            with self._engine.begin() as conn:
+                conn.execute(sa.text("select 1"))
+        except OperationalError as error:
+            raise _explain(error, self._engine.url) from error
+        for number in range(1 if self.is_sqlite else POSTGRES_THREADS):
+            thread = threading.Thread(target=self._work, name=f"store-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    async def close(self) -> None:
+        """Finish what is queued, stop the threads and let go of the database."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
+        self._threads.clear()
+        self._engine.dispose()
+
+    async def transact(self, work: Callable[[Tx], _Result]) -> _Result:
+        """Run `work` in a transaction; what it returns is durable when this returns.
+
+        On SQLite `work` may run a second time, alone, if another function of its group failed: it
+        must change nothing but the database.
+
+        Raises:
+            Exception: whatever `work` raised; then nothing of it was kept.
+        """
+        loop = asyncio.get_running_loop()
+        job: _Job[_Result] = _Job(work, loop, loop.create_future())
+        self._jobs.put(job)
+        return await job.future
+
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                return
+            group = [job]
+            is_last = False
+            while self.is_sqlite and len(group) < MAX_GROUP:
+                try:
+                    following = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if following is None:
+                    is_last = True
+                    break
+                group.append(following)
+            self._commit(group)
+            if is_last:
+                return
+
+    def _commit(self, group: list[_Job[Any]]) -> None:
+        wakes: set[str] = set()
+        try:
+            wakes = self._run_together(group)
+        except Exception as error:  # noqa: BLE001 - every end of a job is handed to its caller
+            if len(group) == 1:
+                group[0].error = error
+            else:
+                for job in group:
+                    wakes |= self._run_alone(job)
+        _hand_back(group, wakes, self._on_wake)
+
+    def _run_alone(self, job: _Job[Any]) -> set[str]:
+        try:
+            return self._run_together([job])
+        except Exception as error:  # noqa: BLE001 - every end of a job is handed to its caller
+            job.error = error
+            return set()
+
+    def _run_together(self, group: list[_Job[Any]]) -> set[str]:
+        wakes: set[str] = set()
+        with self._engine.begin() as conn:
+            for job in group:
+                tx = Tx(conn, self._clock(), self.is_sqlite, wakes)
+                job.result = job.work(tx)
+        return wakes
+
+
+def _hand_back(group: list[_Job[Any]], wakes: set[str], on_wake: Callable[[str], None]) -> None:
+    def settle() -> None:
+        for job in group:
+            if job.future.done():
+                continue
+            if job.error is not None:
+                job.future.set_exception(job.error)
+            else:
+                job.future.set_result(job.result)
+        for topic in wakes:
+            on_wake(topic)
+
+    loop = group[0].loop
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(settle)
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for `sqlite:///…` or `postgresql://…`, set up for durable commits."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite_engine(parsed)
+    if parsed.get_backend_name() != "postgresql":
+        raise StoreError("DATABASE_URL must start with sqlite:/// or postgresql://")
+    return sa.create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        poolclass=QueuePool,
+        pool_size=POSTGRES_THREADS + 2,
+        connect_args={"connect_timeout": 5, "application_name": "paybot"},
+        isolation_level="READ COMMITTED",
+    )
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    engine = sa.create_engine(
+        url, poolclass=StaticPool, connect_args={"check_same_thread": False, "timeout": 0.2}
+    )
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, record: object) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            "locking_mode=EXCLUSIVE",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        if url.database and url.database != ":memory:":
+            Path(url.database).chmod(0o600)
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _explain(error: DBAPIError, url: URL) -> StoreError:
+    if "locked" in str(error.orig):
+        return StoreBusyError(
+            f"another paybot holds {url.database}; stop it first, or set DATABASE_URL to a "
+            "PostgreSQL database to run several processes"
+        )
+    return StoreError(f"cannot open {url.render_as_string(hide_password=True)}: {error.orig}")

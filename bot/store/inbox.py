@@ -1,0 +1,233 @@
+"""Facts received, byte for byte, before anything is made of them."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from bot.store.engine import Store, Tx
+from bot.store.schema import inbox
+
+TOPIC = "inbox"
+
+
+class Source(StrEnum):
+    """Who sent it; each has one reader in intake."""
+
+    MIGO = "migo"
+    """A payment callback."""
+    TWILIO_STATUS = "twilio_status"
+    """A delivery report for WhatsApp or SMS."""
+    TWILIO_INBOUND = "twilio_inbound"
+    """A person wrote over WhatsApp or SMS."""
+    TELEGRAM = "telegram"
+    """A Telegram update."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A verified request as it came; `event_id` names the event where the provider does not."""
+
+    source: Source
+    event_id: str | None
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InboxItem:
+    """A claimed inbox row."""
+
+    id: int
+    source: Source
+    event_id: str | None
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+    attempts: int
+    token: str
+
+
+def record(tx: Tx, received: Sequence[Received]) -> None:
+    """Store a batch in one statement; a repeat only counts up `seen_count`. Safe to repeat."""
+    firsts: dict[tuple[str, str | None], dict[str, object]] = {}
+    for number, item in enumerate(received):
+        key = (item.source.value, item.event_id or f"\0{number}")
+        if key in firsts:
+            firsts[key]["seen_count"] = int(str(firsts[key]["seen_count"])) + 1
+            continue
+        firsts[key] = {
+            "source": item.source.value,
+            "event_id": item.event_id,
+            "url": item.url,
+            "headers": dict(item.headers),
+            "body": item.body,
+            "received_at": tx.now,
+            "not_before": tx.now,
+            "seen_count": 1,
+        }
+    rows = list(firsts.values())
+    if tx.is_sqlite:
+        tx.run_many(_SQLITE_RECORD, rows)
+    else:
+        tx.run_many(_POSTGRES_RECORD, rows)
+    tx.wake(TOPIC)
+
+
+_sqlite_base = sqlite_insert(inbox)
+_SQLITE_RECORD = _sqlite_base.on_conflict_do_update(
+    index_elements=["source", "event_id"],
+    set_={"seen_count": inbox.c.seen_count + _sqlite_base.excluded.seen_count},
+)
+_postgres_base = postgres_insert(inbox)
+_POSTGRES_RECORD = _postgres_base.on_conflict_do_update(
+    index_elements=["source", "event_id"],
+    set_={"seen_count": inbox.c.seen_count + _postgres_base.excluded.seen_count},
+)
+
+_COLUMNS = (
+    inbox.c.id,
+    inbox.c.source,
+    inbox.c.event_id,
+    inbox.c.url,
+    inbox.c.headers,
+    inbox.c.body,
+    inbox.c.received_at,
+    inbox.c.attempts,
+)
+
+
+def claim(tx: Tx, *, limit: int, lease: timedelta, token: str) -> list[InboxItem]:
+    """Take the oldest due items for `lease`; the try is counted before the work."""
+    due = (
+        sa.select(inbox.c.id)
+        .where(inbox.c.status == "new", inbox.c.not_before <= tx.now)
+        .order_by(inbox.c.not_before, inbox.c.id)
+        .limit(limit)
+    )
+    if not tx.is_sqlite:
+        due = due.with_for_update(skip_locked=True)
+    taken = (
+        inbox.update()
+        .where(inbox.c.id.in_(due))
+        .values(
+            status="claimed",
+            token=token,
+            lease_until=tx.now + lease,
+            attempts=inbox.c.attempts + 1,
+        )
+        .returning(*_COLUMNS)
+    )
+    rows = tx.run(taken).all()
+    items = [
+        InboxItem(
+            id=row.id,
+            source=Source(row.source),
+            event_id=row.event_id,
+            url=row.url,
+            headers=row.headers,
+            body=row.body,
+            received_at=row.received_at,
+            attempts=row.attempts,
+            token=token,
+        )
+        for row in rows
+    ]
+    return sorted(items, key=lambda item: item.id)
+
+
+def finish(tx: Tx, item: InboxItem, *, status: str = "done", error: str | None = None) -> bool:
+    """End an item as `done`, `held` or `dead`; False if another worker owns it by now."""
+    result = tx.run(
+        inbox.update()
+        .where(inbox.c.id == item.id, inbox.c.token == item.token, inbox.c.status == "claimed")
+        .values(status=status, ended_at=tx.now, last_error=error, lease_until=None)
+    )
+    return result.rowcount == 1
+
+
+def postpone(tx: Tx, item: InboxItem, *, delay: timedelta, error: str) -> None:
+    """Give an item back, to be taken again after `delay`."""
+    tx.run(
+        inbox.update()
+        .where(inbox.c.id == item.id, inbox.c.token == item.token)
+        .values(status="new", not_before=tx.now + delay, last_error=error, lease_until=None)
+    )
+
+
+def release_lapsed(tx: Tx, *, all_claims: bool = False) -> int:
+    """Give back what dead workers hold; handling has no outside effect, so this is always safe.
+
+    Args:
+        tx: the transaction.
+        all_claims: every claim is stale, as when this process is the only one on the file.
+    """
+    lapsed = inbox.c.status == "claimed"
+    if not all_claims:
+        lapsed &= inbox.c.lease_until < tx.now
+    result = tx.run(inbox.update().where(lapsed).values(status="new", lease_until=None))
+    if result.rowcount:
+        tx.wake(TOPIC)
+    return result.rowcount
+
+
+def next_due(tx: Tx) -> datetime | None:
+    """When the next waiting item may be taken."""
+    statement = (
+        sa.select(inbox.c.not_before)
+        .where(inbox.c.status == "new")
+        .order_by(inbox.c.not_before, inbox.c.id)
+        .limit(1)
+    )
+    return tx.run(statement).scalar()
+
+
+class Door:
+    """Stores requests in shared commits: all that arrive while one is in flight share the next."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: list[tuple[Received, asyncio.Future[None]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def put(self, item: Received) -> None:
+        """Return once `item` is durable.
+
+        Raises:
+            Exception: the database refused the batch; nothing of it is stored.
+        """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        await future
+
+    async def _flush(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                await self._commit(batch)
+        finally:
+            self._flushing = None
+
+    async def _commit(self, batch: list[tuple[Received, asyncio.Future[None]]]) -> None:
+        items = [item for item, _ in batch]
+        error: Exception | None = None
+        try:
+            await self._store.transact(lambda tx: record(tx, items))
+        except Exception as failure:  # noqa: BLE001 - each waiting request is told
+            error = failure
+        for _, future in batch:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)

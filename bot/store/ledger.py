@@ -1,0 +1,152 @@
+"""The books: every move of a payment, every decision, every alert, every person's override.
+
+Rows here are only added; an alert may be closed.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from bot.domain.money import Money
+from bot.domain.payment import Alert, PaymentStatus
+from bot.store.engine import Tx
+from bot.store.schema import alert, decision, ledger, override
+
+
+def enter(
+    tx: Tx,
+    payment_id: str,
+    *,
+    version: int,
+    old: PaymentStatus | None,
+    new: PaymentStatus,
+    why: str,
+    uid: str | None = None,
+    money: Money | None = None,
+    cause_inbox_id: int | None = None,
+) -> None:
+    """Write one move; a version can be entered only once."""
+    tx.run(
+        ledger.insert().values(
+            payment_id=payment_id,
+            version=version,
+            from_status=None if old is None else old.value,
+            to_status=new.value,
+            uid=uid,
+            amount_minor=None if money is None else money.minor,
+            currency=None if money is None else money.currency,
+            cause_inbox_id=cause_inbox_id,
+            why=why,
+            at=tx.now,
+        )
+    )
+
+
+def decide(
+    tx: Tx,
+    payment_id: str,
+    what: str,
+    why: str,
+    *,
+    next_at: datetime | None = None,
+    outbox_id: int | None = None,
+) -> None:
+    """Keep what was decided about a payment, and the reason, for whoever asks later."""
+    tx.run(
+        decision.insert().values(
+            payment_id=payment_id,
+            outbox_id=outbox_id,
+            what=what,
+            why=why,
+            next_at=next_at,
+            at=tx.now,
+        )
+    )
+
+
+def raise_alert(
+    tx: Tx,
+    kind: Alert,
+    *,
+    key: str,
+    detail: str,
+    payment_id: str | None = None,
+    inbox_id: int | None = None,
+) -> bool:
+    """Open an alert for a person; False if this one was raised before."""
+    made = tx.insert_ignoring(
+        alert,
+        [
+            {
+                "key": f"{kind.value}:{key}",
+                "kind": kind.value,
+                "payment_id": payment_id,
+                "inbox_id": inbox_id,
+                "detail": detail,
+                "raised_at": tx.now,
+            }
+        ],
+        conflict=["key"],
+    )
+    return bool(made)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAlert:
+    """Something that waits for a person."""
+
+    kind: Alert
+    payment_id: str | None
+    detail: str
+    raised_at: datetime
+
+
+def open_alerts(tx: Tx, *, payment_id: str | None = None, limit: int = 100) -> list[OpenAlert]:
+    """What waits for a person, oldest first."""
+    statement = (
+        sa.select(alert).where(alert.c.closed_at.is_(None)).order_by(alert.c.id).limit(limit)
+    )
+    if payment_id is not None:
+        statement = statement.where(alert.c.payment_id == payment_id)
+    return [
+        OpenAlert(Alert(row.kind), row.payment_id, row.detail, row.raised_at)
+        for row in tx.run(statement)
+    ]
+
+
+def record_override(tx: Tx, payment_id: str, *, who: str, what: str, wording: str) -> int:
+    """Keep a person's decision; what it allows refers to it by its id."""
+    result = tx.run(
+        override.insert()
+        .values(payment_id=payment_id, who=who, what=what, wording=wording, at=tx.now)
+        .returning(override.c.id)
+    )
+    return int(result.scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One line of a payment's story."""
+
+    at: datetime
+    what: str
+    why: str
+
+
+def timeline(tx: Tx, payment_id: str) -> list[TimelineEntry]:
+    """Moves and decisions of one payment in order."""
+    moves = sa.select(
+        ledger.c.at, ledger.c.to_status.label("what"), ledger.c.why, ledger.c.seq.label("n")
+    ).where(ledger.c.payment_id == payment_id)
+    decisions = sa.select(
+        decision.c.at, decision.c.what, decision.c.why, decision.c.id.label("n")
+    ).where(decision.c.payment_id == payment_id)
+    entries = [
+        *[TimelineEntry(row.at, row.what, row.why) for row in tx.run(moves.order_by(ledger.c.seq))],
+        *[
+            TimelineEntry(row.at, row.what, row.why)
+            for row in tx.run(decisions.order_by(decision.c.id))
+        ],
+    ]
+    return sorted(entries, key=lambda entry: entry.at)

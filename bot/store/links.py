@@ -1,0 +1,328 @@
+"""Links at Migo: attempts to make one, what was made, and the facts reported about it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.exc import IntegrityError
+
+from bot.domain.money import Money
+from bot.domain.payment import Fact, FactStatus, Link, LinkStatus, PaymentId
+from bot.store.engine import Tx
+from bot.store.schema import fact, link, link_attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to make a link; `channel` is ours, `migo_channel` Migo's word for it."""
+
+    id: int
+    payment_id: PaymentId
+    attempt_no: int
+    channel: str
+    migo_channel: str
+    state: str
+
+
+def attempt_of(row: RowMapping, prefix: str = "") -> Attempt:
+    """Read an attempt from a row that has the link_attempt table's columns under `prefix`."""
+    return Attempt(
+        id=row[f"{prefix}id"],
+        payment_id=PaymentId(row[f"{prefix}payment_id"]),
+        attempt_no=row[f"{prefix}attempt_no"],
+        channel=row[f"{prefix}channel"],
+        migo_channel=row[f"{prefix}migo_channel"],
+        state=row[f"{prefix}state"],
+    )
+
+
+def link_of(row: RowMapping, prefix: str = "", *, attempt_no: int = 0) -> Link:
+    """Read a link from a row that has the link table's columns under `prefix`."""
+    return Link(
+        id=row[f"{prefix}id"],
+        payment_id=PaymentId(row[f"{prefix}payment_id"]),
+        attempt_no=attempt_no,
+        uid=row[f"{prefix}uid"],
+        reference=row[f"{prefix}reference"],
+        url=row[f"{prefix}url"],
+        migo_channel=row[f"{prefix}migo_channel"],
+        status=LinkStatus(row[f"{prefix}status"]),
+        exposed_at=row[f"{prefix}exposed_at"],
+        superseded_at=row[f"{prefix}superseded_at"],
+    )
+
+
+def plan_attempt(tx: Tx, payment_id: str, *, channel: str, migo_channel: str) -> Attempt:
+    """Write down the next try before anything is asked of Migo."""
+    last = tx.run(
+        sa.select(sa.func.max(link_attempt.c.attempt_no)).where(
+            link_attempt.c.payment_id == payment_id
+        )
+    ).scalar()
+    row = tx.run(
+        link_attempt.insert()
+        .values(
+            payment_id=payment_id,
+            attempt_no=(last or 0) + 1,
+            channel=channel,
+            migo_channel=migo_channel,
+            state="planned",
+        )
+        .returning(link_attempt)
+    )
+    return attempt_of(row.mappings().one())
+
+
+def attempts_of(tx: Tx, payment_id: str) -> list[Attempt]:
+    """Every try for a payment, oldest first."""
+    rows = tx.run(
+        sa.select(link_attempt)
+        .where(link_attempt.c.payment_id == payment_id)
+        .order_by(link_attempt.c.attempt_no)
+    )
+    return [attempt_of(row) for row in rows.mappings()]
+
+
+def start_attempts(tx: Tx, attempt_ids: Sequence[int]) -> None:
+    """Say that Migo is being asked now; a second one in flight for a payment is refused.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: another attempt of the same payment is in flight.
+    """
+    tx.run(
+        link_attempt.update()
+        .where(link_attempt.c.id.in_(attempt_ids), link_attempt.c.state == "planned")
+        .values(state="sending", started_at=tx.now)
+    )
+
+
+def end_attempt(
+    tx: Tx,
+    attempt_id: int,
+    state: str,
+    *,
+    error_key: str | None = None,
+    uid_hint: str | None = None,
+) -> None:
+    """End a try as `created`, `refused`, `unknown` or `dropped`, or give it back as `planned`."""
+    tx.run(
+        link_attempt.update()
+        .where(link_attempt.c.id == attempt_id)
+        .values(state=state, ended_at=tx.now, error_key=error_key, uid_hint=uid_hint)
+    )
+
+
+def insert_link(tx: Tx, attempt: Attempt, *, uid: str, reference: str | None, url: str) -> Link:
+    """Keep a link that Migo made.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: the uid is known already.
+    """
+    row = tx.run(
+        link.insert()
+        .values(
+            payment_id=attempt.payment_id,
+            attempt_id=attempt.id,
+            uid=uid,
+            reference=reference,
+            url=url,
+            migo_channel=attempt.migo_channel,
+            status=LinkStatus.OPEN.value,
+            created_at=tx.now,
+        )
+        .returning(link)
+    )
+    return link_of(row.mappings().one(), attempt_no=attempt.attempt_no)
+
+
+def links_of(tx: Tx, payment_id: str) -> list[Link]:
+    """Every link of a payment, oldest first."""
+    statement = (
+        sa.select(link, link_attempt.c.attempt_no)
+        .join(link_attempt, link_attempt.c.id == link.c.attempt_id)
+        .where(link.c.payment_id == payment_id)
+        .order_by(link.c.id)
+    )
+    return [link_of(row, attempt_no=row["attempt_no"]) for row in tx.run(statement).mappings()]
+
+
+def current_link(tx: Tx, payment_id: str) -> Link | None:
+    """The newest link of a payment that is not superseded."""
+    live = [item for item in links_of(tx, payment_id) if item.superseded_at is None]
+    return live[-1] if live else None
+
+
+def find_link(tx: Tx, uid: str) -> Link | None:
+    """The link with this uid."""
+    row = tx.run(sa.select(link).where(link.c.uid == uid)).mappings().first()
+    return None if row is None else link_of(row)
+
+
+def lock_uid(tx: Tx, uid: str) -> None:
+    """Keep other transactions off this uid until the end of this one.
+
+    Without it a callback and the commit of its link's creation may each miss the other, and the
+    payment stays parked for ever. SQLite has one writer and needs no lock.
+    """
+    if not tx.is_sqlite:
+        tx.run(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(uid, 0))))
+
+
+def expose(tx: Tx, link_ids: Sequence[int]) -> set[int]:
+    """Latch these links as perhaps seen by somebody; give those that may be shown.
+
+    Committed before the first byte of a message with the URL leaves. A link that is superseded, or
+    whose payment has another live exposed link, is not among the result.
+    """
+    try:
+        with tx.conn.begin_nested():
+            return _expose(tx, link_ids)
+    except IntegrityError:
+        if len(link_ids) == 1:
+            return set()
+        return set().union(*(expose(tx, [link_id]) for link_id in link_ids))
+
+
+def _expose(tx: Tx, link_ids: Sequence[int]) -> set[int]:
+    live = tx.run(
+        link.update()
+        .where(link.c.id.in_(link_ids), link.c.superseded_at.is_(None))
+        .values(exposed_at=sa.func.coalesce(link.c.exposed_at, _now(tx)))
+        .returning(link.c.id)
+    )
+    return set(live.scalars())
+
+
+def _now(tx: Tx) -> "sa.BindParameter[datetime]":
+    return sa.literal(tx.now, type_=link.c.exposed_at.type)
+
+
+def supersede(
+    tx: Tx,
+    link_id: int,
+    *,
+    why: str,
+    unsent_proof: Sequence[Mapping[str, object]] | None = None,
+    override_id: int | None = None,
+) -> bool:
+    """Take a link out of use; False if it was out already.
+
+    A never exposed link needs nothing more. An exposed one needs the list of outcomes that prove
+    that no message with it ever left, or a person's override.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: the link is exposed and neither is given.
+    """
+    result = tx.run(
+        link.update()
+        .where(link.c.id == link_id, link.c.superseded_at.is_(None))
+        .values(
+            superseded_at=tx.now,
+            superseded_why=why,
+            unsent_proof=None if unsent_proof is None else list(unsent_proof),
+            override_id=override_id,
+        )
+    )
+    return result.rowcount == 1
+
+
+def set_status(tx: Tx, link_id: int, status: LinkStatus) -> None:
+    """Write what the facts of a link add up to."""
+    tx.run(link.update().where(link.c.id == link_id).values(status=status.value))
+
+
+@dataclass(frozen=True, slots=True)
+class NewFact:
+    """What a callback says, ready to be kept."""
+
+    uid: str
+    status: FactStatus
+    raw_status: str
+    money: Money | None
+    body_hash: str
+    external_id: str | None
+    reference: str | None
+    inbox_id: int
+    payment_id: str | None
+    received_at: datetime
+
+
+def add_fact(tx: Tx, new: NewFact) -> bool:
+    """Keep a fact; False if the same bytes about the same uid are known."""
+    row: dict[str, object] = {
+        "uid": new.uid,
+        "status": new.status.value,
+        "raw_status": new.raw_status[:200],
+        "amount_minor": None if new.money is None else new.money.minor,
+        "currency": None if new.money is None else new.money.currency,
+        "body_hash": new.body_hash,
+        "external_id": new.external_id,
+        "reference": new.reference,
+        "inbox_id": new.inbox_id,
+        "payment_id": new.payment_id,
+        "received_at": new.received_at,
+    }
+    return bool(tx.insert_ignoring(fact, [row], conflict=["uid", "body_hash"]))
+
+
+def facts_of(tx: Tx, uid: str) -> list[Fact]:
+    """Everything Migo reported about a uid."""
+    rows = tx.run(sa.select(fact).where(fact.c.uid == uid).order_by(fact.c.id))
+    return [_fact_of(row) for row in rows.mappings()]
+
+
+def _fact_of(row: RowMapping) -> Fact:
+    money = None
+    if row["amount_minor"] is not None and row["currency"] is not None:
+        money = Money(row["amount_minor"], row["currency"])
+    return Fact(
+        uid=row["uid"],
+        status=FactStatus(row["status"]),
+        money=money,
+        body_hash=row["body_hash"],
+        received_at=row["received_at"],
+        is_accepted=row["accepted_by"] is not None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedFact:
+    """A fact about a uid that no link of ours has."""
+
+    uid: str
+    external_id: str | None
+    reference: str | None
+    inbox_id: int
+    received_at: datetime
+
+
+def parked_facts(tx: Tx, *, older_than: timedelta, limit: int = 100) -> list[ParkedFact]:
+    """Facts that belong to no payment yet, oldest first."""
+    statement = (
+        sa.select(fact)
+        .where(fact.c.payment_id.is_(None), fact.c.received_at <= tx.now - older_than)
+        .order_by(fact.c.received_at)
+        .limit(limit)
+    )
+    return [
+        ParkedFact(row.uid, row.external_id, row.reference, row.inbox_id, row.received_at)
+        for row in tx.run(statement)
+    ]
+
+
+def adopt_facts(tx: Tx, uid: str, payment_id: str) -> int:
+    """Give the parked facts about a uid to the payment they belong to."""
+    result = tx.run(
+        fact.update()
+        .where(fact.c.uid == uid, fact.c.payment_id.is_(None))
+        .values(payment_id=payment_id)
+    )
+    return result.rowcount
+
+
+def fact_uids_of(tx: Tx, payment_id: str) -> list[str]:
+    """Every uid that was reported for a payment, also of links we never learnt of."""
+    rows = tx.run(sa.select(fact.c.uid).where(fact.c.payment_id == payment_id).distinct())
+    return list(rows.scalars())

@@ -1,0 +1,502 @@
+"""Effects owed: the table is the queue. A row is one thing to do, found once by its key."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
+
+from bot.domain.delivery import Purpose
+from bot.domain.payment import Customer, Link, Payment
+from bot.store.engine import Tx
+from bot.store.links import Attempt, attempt_of, link_of
+from bot.store.payments import payment_of
+from bot.store.people import customer_of
+from bot.store.schema import address, customer, link, link_attempt, outbox, payment
+from channels.base import Address, ChannelName
+
+TOPIC = "outbox"
+MIGO_LANE = "migo"
+LANES = (MIGO_LANE, *(channel.value for channel in ChannelName))
+
+CREATE_LINK = "create_link"
+SEND = "send"
+
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """Something to do; `key` makes it happen once however often it is planned."""
+
+    kind: str
+    lane: str
+    key: str
+    not_before: datetime
+    give_up_at: datetime
+    purpose: Purpose | None = None
+    payment_id: str | None = None
+    link_id: int | None = None
+    attempt_id: int | None = None
+    customer_id: int | None = None
+    channel: ChannelName | None = None
+    address: str | None = None
+    route_left: tuple[str, ...] = ()
+    payload: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """A claimed row with all that performing it needs: money, names, link, address, language."""
+
+    id: int
+    kind: str
+    lane: str
+    key: str
+    purpose: Purpose | None
+    channel: ChannelName | None
+    address: str | None
+    route_left: tuple[str, ...]
+    payload: Mapping[str, object]
+    attempts: int
+    tries: int
+    uncertain_count: int
+    token: str
+    created_at: datetime
+    give_up_at: datetime
+    payment: Payment | None
+    customer: Customer | None
+    link: Link | None
+    attempt: Attempt | None
+    last_inbound_at: datetime | None
+    reach: str
+
+
+def add(tx: Tx, items: Sequence[NewItem]) -> list[int]:
+    """Plan things to do; those whose key is known are left as they are. Safe to repeat."""
+    rows: list[dict[str, object]] = [
+        {
+            "kind": item.kind,
+            "lane": item.lane,
+            "key": item.key,
+            "purpose": None if item.purpose is None else item.purpose.value,
+            "payment_id": item.payment_id,
+            "link_id": item.link_id,
+            "attempt_id": item.attempt_id,
+            "customer_id": item.customer_id,
+            "channel": None if item.channel is None else item.channel.value,
+            "address": item.address,
+            "route_left": list(item.route_left),
+            "payload": dict(item.payload),
+            "not_before": item.not_before,
+            "give_up_at": item.give_up_at,
+            "created_at": tx.now,
+            "updated_at": tx.now,
+        }
+        for item in items
+    ]
+    made = tx.insert_ignoring(outbox, rows, conflict=["key"])
+    if made:
+        tx.wake(TOPIC)
+    return made
+
+
+def take(
+    tx: Tx, *, lane: str, limit: int, lease: timedelta, token: str, worker: str
+) -> list[OutboxItem]:
+    """Mark the oldest due rows of a lane as `sending` and read all that they need.
+
+    The try is counted before the work, so that a row that kills its worker is counted too.
+    """
+    due = (
+        sa.select(outbox.c.id)
+        .where(outbox.c.status == "pending", outbox.c.lane == lane, outbox.c.not_before <= tx.now)
+        .order_by(outbox.c.not_before, outbox.c.id)
+        .limit(limit)
+    )
+    if not tx.is_sqlite:
+        due = due.with_for_update(skip_locked=True)
+    taken = tx.run(
+        outbox.update()
+        .where(outbox.c.id.in_(due))
+        .values(
+            status="sending",
+            token=token,
+            claimed_by=worker,
+            lease_until=tx.now + lease,
+            attempts=outbox.c.attempts + 1,
+            tries=outbox.c.tries + 1,
+            updated_at=tx.now,
+        )
+    )
+    return _read(tx, outbox.c.token == token) if taken.rowcount else []
+
+
+def _labelled(table: "sa.FromClause", prefix: str) -> "list[sa.Label[object]]":
+    return [column.label(f"{prefix}{column.name}") for column in table.c]
+
+
+_bound = (
+    sa.select(address.c.value)
+    .where(address.c.customer_id == outbox.c.customer_id, address.c.channel == outbox.c.channel)
+    .order_by(address.c.last_inbound_at.desc().nulls_last(), address.c.id.desc())
+    .limit(1)
+    .correlate(outbox)
+    .scalar_subquery()
+)
+_target = sa.case(
+    (outbox.c.address.is_not(None), outbox.c.address),
+    (outbox.c.channel == ChannelName.EMAIL.value, customer.c.email),
+    (outbox.c.channel == ChannelName.TELEGRAM.value, _bound),
+    else_=customer.c.phone,
+)
+_ENRICHED = (
+    sa.select(
+        *_labelled(outbox, "o_"),
+        *_labelled(payment, "p_"),
+        *_labelled(customer, "c_"),
+        *_labelled(link, "l_"),
+        *_labelled(link_attempt, "a_"),
+        _target.label("target"),
+        address.c.last_inbound_at.label("last_inbound_at"),
+        address.c.reach.label("reach"),
+    )
+    .select_from(outbox)
+    .outerjoin(payment, payment.c.id == outbox.c.payment_id)
+    .outerjoin(customer, customer.c.id == outbox.c.customer_id)
+    .outerjoin(link, link.c.id == outbox.c.link_id)
+    .outerjoin(link_attempt, link_attempt.c.id == outbox.c.attempt_id)
+    .outerjoin(address, (address.c.channel == outbox.c.channel) & (address.c.value == _target))
+    .order_by(outbox.c.not_before, outbox.c.id)
+)
+
+
+def _read(tx: Tx, which: "sa.ColumnElement[bool]") -> list[OutboxItem]:
+    return [_item_of(row) for row in tx.run(_ENRICHED.where(which)).mappings()]
+
+
+def read(tx: Tx, item_id: int) -> OutboxItem | None:
+    """One row with all that belongs to it."""
+    items = _read(tx, outbox.c.id == item_id)
+    return items[0] if items else None
+
+
+def _item_of(row: RowMapping) -> OutboxItem:
+    return OutboxItem(
+        id=row["o_id"],
+        kind=row["o_kind"],
+        lane=row["o_lane"],
+        key=row["o_key"],
+        purpose=None if row["o_purpose"] is None else Purpose(row["o_purpose"]),
+        channel=None if row["o_channel"] is None else ChannelName(row["o_channel"]),
+        address=row["target"],
+        route_left=tuple(row["o_route_left"]),
+        payload=row["o_payload"],
+        attempts=row["o_attempts"],
+        tries=row["o_tries"],
+        uncertain_count=row["o_uncertain_count"],
+        token=row["o_token"] or "",
+        created_at=row["o_created_at"],
+        give_up_at=row["o_give_up_at"],
+        payment=None if row["p_id"] is None else payment_of(row, "p_"),
+        customer=None if row["c_id"] is None else customer_of(row, "c_"),
+        link=None if row["l_id"] is None else link_of(row, "l_"),
+        attempt=None if row["a_id"] is None else attempt_of(row, "a_"),
+        last_inbound_at=row["last_inbound_at"],
+        reach=row["reach"] or "ok",
+    )
+
+
+def still_mine(tx: Tx, items: Sequence[OutboxItem]) -> set[int]:
+    """Which of these rows are still claimed by their token; a late worker's results change nothing.
+
+    The rows stay locked until the transaction ends.
+    """
+    statement = sa.select(outbox.c.id, outbox.c.token).where(
+        outbox.c.id.in_([item.id for item in items]), outbox.c.status == "sending"
+    )
+    if not tx.is_sqlite:
+        statement = statement.with_for_update()
+    tokens = {item.id: item.token for item in items}
+    return {row.id for row in tx.run(statement) if tokens[row.id] == row.token}
+
+
+def end(tx: Tx, item_id: int, status: str, *, error: str | None = None) -> None:
+    """End a row as `done`, `uncertain`, `dead` or `cancelled`."""
+    tx.run(
+        outbox.update()
+        .where(outbox.c.id == item_id)
+        .values(
+            status=status,
+            last_error=error,
+            lease_until=None,
+            deliver_by=None,
+            updated_at=tx.now,
+        )
+    )
+
+
+def again(
+    tx: Tx, item_id: int, *, at: datetime, error: str | None, is_uncertain: bool = False
+) -> None:
+    """Put a row back on the same channel, not before `at`."""
+    values: dict[str, object] = {"uncertain_count": outbox.c.uncertain_count + 1}
+    tx.run(
+        outbox.update()
+        .where(outbox.c.id == item_id)
+        .values(
+            status="pending",
+            not_before=at,
+            last_error=error,
+            lease_until=None,
+            deliver_by=None,
+            updated_at=tx.now,
+            **(values if is_uncertain else {}),
+        )
+    )
+    tx.wake(TOPIC)
+
+
+def uncount_try(tx: Tx, item_id: int) -> None:
+    """Take back the try that a claim counted, where nothing was tried after all."""
+    tx.run(
+        outbox.update()
+        .where(outbox.c.id == item_id)
+        .values(attempts=outbox.c.attempts - 1, tries=outbox.c.tries - 1)
+    )
+
+
+def reroute(
+    tx: Tx, item_id: int, *, channel: ChannelName, route_left: Sequence[str], why: str
+) -> None:
+    """Aim a row at its next channel, at once and with a fresh count of tries."""
+    tx.run(
+        outbox.update()
+        .where(outbox.c.id == item_id)
+        .values(
+            status="pending",
+            lane=channel.value,
+            channel=channel.value,
+            address=None,
+            route_left=list(route_left),
+            attempts=0,
+            uncertain_count=0,
+            not_before=tx.now,
+            last_error=why,
+            lease_until=None,
+            deliver_by=None,
+            updated_at=tx.now,
+        )
+    )
+    tx.wake(TOPIC)
+
+
+def is_current(tx: Tx, item_id: int, *, provider_id: str | None) -> bool:
+    """Whether a row stands as accepted under just this provider's id."""
+    statement = sa.select(outbox.c.id).where(
+        outbox.c.id == item_id, outbox.c.provider_id == provider_id, outbox.c.status == "done"
+    )
+    return tx.run(statement).first() is not None
+
+
+def recall(tx: Tx, item_id: int, *, provider_id: str | None, channel: str) -> bool:
+    """Take back a row that waits for another channel, since an earlier one delivered it."""
+    result = tx.run(
+        outbox.update()
+        .where(
+            outbox.c.id == item_id,
+            outbox.c.provider_id == provider_id,
+            outbox.c.status == "pending",
+        )
+        .values(status="done", channel=channel, lane=channel, updated_at=tx.now)
+    )
+    return result.rowcount == 1
+
+
+def revive(tx: Tx, *, customer_id: int, channel: ChannelName) -> int:
+    """Send what was given up for want of an address on this channel, now that there is one."""
+    result = tx.run(
+        outbox.update()
+        .where(
+            outbox.c.customer_id == customer_id,
+            outbox.c.channel == channel.value,
+            outbox.c.status == "dead",
+            outbox.c.tries == 0,
+            outbox.c.give_up_at > tx.now,
+        )
+        .values(status="pending", not_before=tx.now, updated_at=tx.now)
+    )
+    if result.rowcount:
+        tx.wake(TOPIC)
+    return result.rowcount
+
+
+def cancel_waiting(
+    tx: Tx, *, purposes: Sequence[Purpose], why: str, payment_id: str, kind: str = SEND
+) -> list[int]:
+    """Cancel what has not left yet; rows being sent right now are past recall."""
+    statement = (
+        outbox.update()
+        .where(
+            outbox.c.payment_id == payment_id,
+            outbox.c.status == "pending",
+            outbox.c.kind == kind,
+        )
+        .values(status="cancelled", last_error=why, updated_at=tx.now)
+        .returning(outbox.c.id)
+    )
+    if kind == SEND:
+        statement = statement.where(outbox.c.purpose.in_([purpose.value for purpose in purposes]))
+    unwatch = (
+        outbox.update()
+        .where(outbox.c.payment_id == payment_id, outbox.c.deliver_by.is_not(None))
+        .values(deliver_by=None)
+    )
+    if purposes:
+        tx.run(unwatch.where(outbox.c.purpose.in_([purpose.value for purpose in purposes])))
+    return list(tx.run(statement).scalars())
+
+
+def cancel_of_link(tx: Tx, link_id: int, *, why: str) -> None:
+    """Cancel what has not left yet of a link that is out of use."""
+    tx.run(
+        outbox.update()
+        .where(outbox.c.link_id == link_id, outbox.c.status == "pending")
+        .values(status="cancelled", last_error=why, updated_at=tx.now)
+    )
+
+
+def lapsed(tx: Tx, *, all_claims: bool = False, limit: int = 500) -> list[OutboxItem]:
+    """Rows whose worker died in mid-call: nobody knows what became of them.
+
+    Args:
+        tx: the transaction.
+        all_claims: every claim is stale, as when this process is the only one on the file.
+        limit: how many at most.
+    """
+    which = outbox.c.status == "sending"
+    if not all_claims:
+        which &= outbox.c.lease_until < tx.now
+    ids = sa.select(outbox.c.id).where(which).order_by(outbox.c.id).limit(limit)
+    if not tx.is_sqlite:
+        ids = ids.with_for_update(skip_locked=True)
+    found = list(tx.run(ids).scalars())
+    return _read(tx, outbox.c.id.in_(found)) if found else []
+
+
+def overdue(tx: Tx, *, limit: int = 500) -> list[OutboxItem]:
+    """Accepted messages without a delivered report in their time."""
+    ids = (
+        sa.select(outbox.c.id)
+        .where(outbox.c.deliver_by <= tx.now, outbox.c.status == "done")
+        .order_by(outbox.c.deliver_by)
+        .limit(limit)
+    )
+    if not tx.is_sqlite:
+        ids = ids.with_for_update(skip_locked=True)
+    found = list(tx.run(ids).scalars())
+    return _read(tx, outbox.c.id.in_(found)) if found else []
+
+
+def next_due(tx: Tx, lane: str) -> datetime | None:
+    """When the next waiting row of a lane may be taken."""
+    statement = (
+        sa.select(outbox.c.not_before)
+        .where(outbox.c.status == "pending", outbox.c.lane == lane)
+        .order_by(outbox.c.lane, outbox.c.not_before, outbox.c.id)
+        .limit(1)
+    )
+    return tx.run(statement).scalar()
+
+
+def others_with_link(tx: Tx, link_id: int, *, but: int) -> int:
+    """How many other rows with this link's URL were ever claimed or still wait."""
+    statement = sa.select(sa.func.count()).where(
+        outbox.c.link_id == link_id, outbox.c.id != but, outbox.c.status != "cancelled"
+    )
+    return int(tx.run(statement).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An outbox row as it stands, for showing."""
+
+    id: int
+    kind: str
+    purpose: str | None
+    status: str
+    channel: str | None
+    address: str | None
+    delivery: str | None
+    provider_id: str | None
+    tries: int
+    not_before: datetime
+    updated_at: datetime
+    last_error: str | None
+
+
+def rows_of(tx: Tx, payment_ids: Sequence[str]) -> dict[str, list[Row]]:
+    """The messages of these payments in order of planning, in one statement."""
+    statement = (
+        sa.select(outbox, _target.label("target"))
+        .outerjoin(customer, customer.c.id == outbox.c.customer_id)
+        .where(outbox.c.payment_id.in_(list(payment_ids)))
+        .order_by(outbox.c.id)
+    )
+    found: dict[str, list[Row]] = {}
+    for row in tx.run(statement):
+        found.setdefault(row.payment_id, []).append(
+            Row(
+                row.id,
+                row.kind,
+                row.purpose,
+                row.status,
+                row.channel,
+                row.target,
+                row.delivery,
+                row.provider_id,
+                row.tries,
+                row.not_before,
+                row.updated_at,
+                row.last_error,
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFigures:
+    """How much waits, and since when."""
+
+    due: int
+    sending: int
+    dead: int
+    oldest_due_at: datetime | None
+
+
+def figures(tx: Tx) -> QueueFigures:
+    """The state of the queue for metrics and readiness."""
+    due = (outbox.c.status == "pending") & (outbox.c.not_before <= tx.now)
+    row = tx.run(
+        sa.select(
+            sa.func.count().label("number"), sa.func.min(outbox.c.not_before).label("oldest_at")
+        ).where(due)
+    ).one()
+    grouped = tx.run(
+        sa.select(outbox.c.status, sa.func.count().label("number"))
+        .where(outbox.c.status.in_(["sending", "dead"]))
+        .group_by(outbox.c.status)
+    )
+    counts = {row.status: row.number for row in grouped}
+    return QueueFigures(
+        due=row.number,
+        sending=counts.get("sending", 0),
+        dead=counts.get("dead", 0),
+        oldest_due_at=row.oldest_at,
+    )
+
+
+def resolve(item: OutboxItem) -> Address | None:
+    """Where this row goes, if anywhere."""
+    if item.channel is None or not item.address:
+        return None
+    return Address(item.channel, item.address)

@@ -1,0 +1,261 @@
+"""Payments: what was asked and where it stands. Every move leaves a ledger entry."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
+
+from bot.domain.money import Money
+from bot.domain.payment import (
+    UNPAID,
+    Customer,
+    Payment,
+    PaymentId,
+    PaymentStatus,
+    may_move,
+)
+from bot.store import ledger
+from bot.store.engine import Tx
+from bot.store.people import customer_of
+from bot.store.schema import customer, payment
+
+
+class IllegalMoveError(Exception):
+    """The payment cannot go there from where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayment:
+    """A payment as asked for, checked and complete."""
+
+    id: PaymentId
+    customer_id: int
+    money: Money
+    route: tuple[str, ...]
+    concept: str | None
+    external_id: str | None
+    idempotency_key: str | None
+    request_hash: str
+    created_by: str
+    notify: str | None
+    reminders: object
+    send_at: datetime | None
+    due_at: datetime | None
+    expires_at: datetime | None
+
+
+def request_hash(body: Mapping[str, object]) -> str:
+    """A fingerprint of a request, to tell a repeat from another request under the same key."""
+    return hashlib.sha256(
+        json.dumps(body, sort_keys=True, default=str, separators=(",", ":")).encode()
+    ).hexdigest()
+
+
+def payment_of(row: RowMapping, prefix: str = "") -> Payment:
+    """Read a payment from a row that has the payment table's columns under `prefix`."""
+    return Payment(
+        id=PaymentId(row[f"{prefix}id"]),
+        customer_id=row[f"{prefix}customer_id"],
+        money=Money(row[f"{prefix}amount_minor"], row[f"{prefix}currency"]),
+        status=PaymentStatus(row[f"{prefix}status"]),
+        route=tuple(row[f"{prefix}route"]),
+        concept=row[f"{prefix}concept"],
+        external_id=row[f"{prefix}external_id"],
+        created_by=row[f"{prefix}created_by"],
+        created_at=row[f"{prefix}created_at"],
+        version=row[f"{prefix}version"],
+        send_at=row[f"{prefix}send_at"],
+        due_at=row[f"{prefix}due_at"],
+        expires_at=row[f"{prefix}expires_at"],
+        is_overpaid=bool(row[f"{prefix}is_overpaid"]),
+        held_reason=row[f"{prefix}held_reason"],
+        notify=row[f"{prefix}notify"],
+    )
+
+
+def insert(tx: Tx, new: NewPayment) -> None:
+    """Write a new payment and its first ledger entry.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: its external id or idempotency key is taken.
+    """
+    tx.run(
+        payment.insert().values(
+            id=new.id,
+            customer_id=new.customer_id,
+            amount_minor=new.money.minor,
+            currency=new.money.currency,
+            status=PaymentStatus.REQUESTED.value,
+            version=0,
+            route=list(new.route),
+            concept=new.concept,
+            external_id=new.external_id,
+            idempotency_key=new.idempotency_key,
+            request_hash=new.request_hash,
+            created_by=new.created_by,
+            notify=new.notify,
+            reminders=new.reminders,
+            send_at=new.send_at,
+            due_at=new.due_at,
+            expires_at=new.expires_at,
+            created_at=tx.now,
+            updated_at=tx.now,
+        )
+    )
+    ledger.enter(tx, new.id, version=0, old=None, new=PaymentStatus.REQUESTED, why=new.created_by)
+
+
+def read(tx: Tx, payment_id: str, *, lock: bool = False) -> Payment | None:
+    """The payment with this id; locked until the transaction ends, where asked and supported."""
+    statement = sa.select(payment).where(payment.c.id == payment_id)
+    if lock and not tx.is_sqlite:
+        statement = statement.with_for_update()
+    row = tx.run(statement).mappings().first()
+    return None if row is None else payment_of(row)
+
+
+def find_repeat(
+    tx: Tx, *, idempotency_key: str | None, external_id: str | None
+) -> tuple[Payment, str] | None:
+    """The payment that already has this key or external id, and the hash of its request."""
+    for column, value in (
+        (payment.c.idempotency_key, idempotency_key),
+        (payment.c.external_id, external_id),
+    ):
+        if value is None:
+            continue
+        row = tx.run(sa.select(payment).where(column == value)).mappings().first()
+        if row is not None:
+            return payment_of(row), str(row["request_hash"])
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page of payments ended: newest first."""
+
+    created_at: datetime
+    id: str
+
+
+def page(
+    tx: Tx,
+    *,
+    statuses: Sequence[PaymentStatus] = (),
+    channel: str | None = None,
+    created_after: datetime | None = None,
+    before: Cursor | None = None,
+    limit: int = 50,
+) -> list[Payment]:
+    """Payments, newest first, `limit` at most.
+
+    Args:
+        tx: the transaction.
+        statuses: only these; all of them if empty.
+        channel: only those whose route starts with it.
+        created_after: only those made later.
+        before: only those after this cursor in the listing.
+        limit: how many at most.
+    """
+    statement = sa.select(payment).order_by(payment.c.created_at.desc(), payment.c.id.desc())
+    if statuses:
+        statement = statement.where(payment.c.status.in_([status.value for status in statuses]))
+    if channel is not None:
+        # JSON text of a route begins with its first channel on both engines.
+        statement = statement.where(sa.cast(payment.c.route, sa.Text).like(f'["{channel}"%'))
+    if created_after is not None:
+        statement = statement.where(payment.c.created_at > created_after)
+    if before is not None:
+        statement = statement.where(
+            sa.tuple_(payment.c.created_at, payment.c.id)
+            < sa.tuple_(
+                sa.literal(before.created_at, type_=payment.c.created_at.type),
+                sa.literal(before.id),
+            )
+        )
+    return [payment_of(row) for row in tx.run(statement.limit(limit)).mappings()]
+
+
+def move(
+    tx: Tx,
+    current: Payment,
+    new: PaymentStatus,
+    *,
+    why: str,
+    uid: str | None = None,
+    money: Money | None = None,
+    cause_inbox_id: int | None = None,
+    held_reason: str | None = None,
+) -> Payment:
+    """Move a payment by the table and write the ledger entry; one conditional statement.
+
+    Raises:
+        IllegalMoveError: the table forbids it, or somebody else moved the payment first.
+    """
+    if not may_move(current.status, new):
+        raise IllegalMoveError(f"{current.status} may not become {new}")
+    result = tx.run(
+        payment.update()
+        .where(
+            payment.c.id == current.id,
+            payment.c.version == current.version,
+            payment.c.status == current.status.value,
+        )
+        .values(
+            status=new.value,
+            version=current.version + 1,
+            updated_at=tx.now,
+            held_reason=held_reason,
+        )
+    )
+    if result.rowcount != 1:
+        raise IllegalMoveError(f"payment {current.id} was moved by somebody else")
+    ledger.enter(
+        tx,
+        current.id,
+        version=current.version + 1,
+        old=current.status,
+        new=new,
+        why=why,
+        uid=uid,
+        money=money,
+        cause_inbox_id=cause_inbox_id,
+    )
+    moved = read(tx, current.id)
+    if moved is None:
+        raise IllegalMoveError(f"payment {current.id} is gone")
+    return moved
+
+
+def set_expiry(tx: Tx, payment_id: str, expires_at: datetime) -> None:
+    """Give a payment a new end of its time."""
+    tx.run(payment.update().where(payment.c.id == payment_id).values(expires_at=expires_at))
+
+
+def flag_overpaid(tx: Tx, payment_id: str) -> None:
+    """Remember that two links of this payment were paid."""
+    tx.run(payment.update().where(payment.c.id == payment_id).values(is_overpaid=True))
+
+
+def expired(tx: Tx, *, limit: int) -> list[Payment]:
+    """Payments whose time has run out and that are still asked for."""
+    statement = (
+        sa.select(payment)
+        .where(
+            payment.c.status.in_([status.value for status in UNPAID]),
+            payment.c.expires_at <= tx.now,
+        )
+        .limit(limit)
+    )
+    return [payment_of(row) for row in tx.run(statement).mappings()]
+
+
+def customers_of(tx: Tx, payments: Sequence[Payment]) -> dict[int, Customer]:
+    """The customers of these payments by id, in one statement."""
+    ids = {item.customer_id for item in payments}
+    rows = tx.run(sa.select(customer).where(customer.c.id.in_(ids))).mappings()
+    return {row["id"]: customer_of(row) for row in rows}

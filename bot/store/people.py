@@ -1,0 +1,176 @@
+"""Customers, the addresses they are reached at, and what they consented to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
+
+from bot.domain.payment import Customer
+from bot.store.engine import Tx
+from bot.store.schema import address, consent, customer
+from channels.base import Address, ChannelName
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What is known about one address."""
+
+    customer_id: int | None
+    last_inbound_at: datetime | None
+    reach: str
+
+
+def customer_of(row: RowMapping, prefix: str = "") -> Customer:
+    """Read a customer from a row that has the customer table's columns under `prefix`."""
+    return Customer(
+        id=row[f"{prefix}id"],
+        phone=row[f"{prefix}phone"],
+        name=row[f"{prefix}name"],
+        email=row[f"{prefix}email"],
+        locale=row[f"{prefix}locale"],
+        time_zone=row[f"{prefix}time_zone"],
+    )
+
+
+def upsert_customer(
+    tx: Tx,
+    *,
+    phone: str,
+    name: str | None = None,
+    email: str | None = None,
+    locale: str | None = None,
+) -> Customer:
+    """Find or make the customer with this E.164 phone; what is given replaces what was known."""
+    tx.insert_ignoring(customer, [{"phone": phone, "created_at": tx.now}], conflict=["phone"])
+    news = {"name": name, "email": email, "locale": locale}
+    given = {key: value for key, value in news.items() if value is not None}
+    if given:
+        tx.run(customer.update().where(customer.c.phone == phone).values(**given))
+    found = find_customer(tx, phone=phone)
+    if found is None:
+        raise LookupError("a customer just written cannot be read back")
+    return found
+
+
+def find_customer(tx: Tx, *, phone: str) -> Customer | None:
+    """The customer with this E.164 phone."""
+    row = tx.run(sa.select(customer).where(customer.c.phone == phone)).mappings().first()
+    return None if row is None else customer_of(row)
+
+
+def read_customer(tx: Tx, customer_id: int) -> Customer:
+    """The customer with this id."""
+    return customer_of(
+        tx.run(sa.select(customer).where(customer.c.id == customer_id)).mappings().one()
+    )
+
+
+def bind(tx: Tx, customer_id: int, to: Address, *, user_id: str | None = None) -> None:
+    """Say that this address is this customer's; it stops being anybody else's."""
+    tx.insert_ignoring(
+        address,
+        [{"channel": to.channel.value, "value": to.value, "created_at": tx.now, "reach": "ok"}],
+        conflict=["channel", "value"],
+    )
+    values: dict[str, object] = {"customer_id": customer_id}
+    if user_id is not None:
+        values["user_id"] = user_id
+    tx.run(address.update().where(_is(to)).values(**values))
+
+
+def saw_inbound(tx: Tx, sender: Address, *, at: datetime, customer_id: int | None) -> None:
+    """Note that a person wrote from this address: it opens the reply window, and reaches again."""
+    tx.insert_ignoring(
+        address,
+        [
+            {
+                "channel": sender.channel.value,
+                "value": sender.value,
+                "customer_id": customer_id,
+                "created_at": tx.now,
+                "reach": "ok",
+            }
+        ],
+        conflict=["channel", "value"],
+    )
+    newest = sa.case(
+        (address.c.last_inbound_at > at, address.c.last_inbound_at),
+        else_=sa.bindparam("at", at, type_=address.c.last_inbound_at.type),
+    )
+    values: dict[str, object] = {"last_inbound_at": newest}
+    if customer_id is not None:
+        values["customer_id"] = customer_id
+    values["reach"] = sa.case((address.c.reach == "blocked", "ok"), else_=address.c.reach)
+    tx.run(address.update().where(_is(sender)).values(**values))
+
+
+def reach_of(tx: Tx, at: Address) -> Reach | None:
+    """What is known about an address, if anything is."""
+    row = tx.run(sa.select(address).where(_is(at))).first()
+    return None if row is None else Reach(row.customer_id, row.last_inbound_at, row.reach)
+
+
+def set_reach(
+    tx: Tx, at: Address, *, reach: str, reason: str, customer_id: int | None = None
+) -> None:
+    """Mark an address `ok`, `blocked` (the provider says so) or `opted_out` (the person does)."""
+    tx.insert_ignoring(
+        address,
+        [
+            {
+                "channel": at.channel.value,
+                "value": at.value,
+                "customer_id": customer_id,
+                "created_at": tx.now,
+                "reach": reach,
+            }
+        ],
+        conflict=["channel", "value"],
+    )
+    tx.run(
+        address.update().where(_is(at)).values(reach=reach, reach_reason=reason, reach_at=tx.now)
+    )
+
+
+def record_consent(
+    tx: Tx,
+    at: Address,
+    *,
+    customer_id: int | None,
+    is_given: bool,
+    who: str,
+    how: str,
+    wording: str | None,
+) -> None:
+    """Keep for ever who said yes or no, when, how and in which words."""
+    tx.run(
+        consent.insert().values(
+            customer_id=customer_id,
+            channel=at.channel.value,
+            address=at.value,
+            is_given=is_given,
+            who=who,
+            how=how,
+            wording=wording,
+            at=tx.now,
+        )
+    )
+
+
+def telegram_chat(tx: Tx, customer_id: int) -> str | None:
+    """The chat that the customer is bound to, the newest if there are several."""
+    statement = (
+        sa.select(address.c.value)
+        .where(
+            address.c.customer_id == customer_id,
+            address.c.channel == ChannelName.TELEGRAM.value,
+        )
+        .order_by(address.c.last_inbound_at.desc(), address.c.id.desc())
+        .limit(1)
+    )
+    return tx.run(statement).scalar()
+
+
+def _is(at: Address) -> "sa.ColumnElement[bool]":
+    return (address.c.channel == at.channel.value) & (address.c.value == at.value)

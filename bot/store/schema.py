@@ -1,0 +1,387 @@
+"""The tables, and the promises that the database itself keeps.
+
+Times are stored as integer microseconds since 1970 UTC and read as aware datetimes, so that both
+engines compare and index them alike.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware datetime, kept as integer microseconds since 1970 UTC."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Refuse a naive time: it would mean another instant on another machine."""
+        if value is None:
+            return None
+        return (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Give the instant back in UTC."""
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+_RowId = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _row_id() -> Column[int]:
+    return Column("id", _RowId, primary_key=True, autoincrement=True)
+
+
+inbox = Table(
+    "inbox",
+    metadata,
+    _row_id(),
+    Column("source", String(32), nullable=False),
+    Column("event_id", String(200)),
+    Column("url", Text, nullable=False),
+    Column("headers", JSON, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("received_at", UtcTime, nullable=False),
+    Column("seen_count", Integer, nullable=False, server_default="1"),
+    Column("status", String(16), nullable=False, server_default="new"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("not_before", UtcTime, nullable=False),
+    Column("lease_until", UtcTime),
+    Column("token", String(32)),
+    Column("ended_at", UtcTime),
+    Column("last_error", Text),
+    UniqueConstraint("source", "event_id"),
+    CheckConstraint("status in ('new', 'claimed', 'done', 'held', 'dead')", name="status"),
+    Index(
+        "ix_inbox_due",
+        "not_before",
+        "id",
+        sqlite_where=text("status = 'new'"),
+        postgresql_where=text("status = 'new'"),
+    ),
+    Index(
+        "ix_inbox_claimed",
+        "lease_until",
+        sqlite_where=text("status = 'claimed'"),
+        postgresql_where=text("status = 'claimed'"),
+    ),
+)
+
+customer = Table(
+    "customer",
+    metadata,
+    _row_id(),
+    Column("phone", String(20), nullable=False, unique=True),
+    Column("name", Text),
+    Column("email", Text),
+    Column("locale", String(16)),
+    Column("time_zone", String(64)),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+address = Table(
+    "address",
+    metadata,
+    _row_id(),
+    Column("customer_id", _RowId, ForeignKey("customer.id"), index=True),
+    Column("channel", String(16), nullable=False),
+    Column("value", String(200), nullable=False),
+    Column("user_id", String(64)),
+    Column("last_inbound_at", UtcTime),
+    Column("reach", String(16), nullable=False, server_default="ok"),
+    Column("reach_reason", Text),
+    Column("reach_at", UtcTime),
+    Column("created_at", UtcTime, nullable=False),
+    UniqueConstraint("channel", "value"),
+    CheckConstraint("reach in ('ok', 'blocked', 'opted_out')", name="reach"),
+)
+
+consent = Table(
+    "consent",
+    metadata,
+    _row_id(),
+    Column("customer_id", _RowId, ForeignKey("customer.id"), index=True),
+    Column("channel", String(16)),
+    Column("address", String(200)),
+    Column("is_given", Boolean, nullable=False),
+    Column("scope", String(16), nullable=False, server_default="all"),
+    Column("who", Text, nullable=False),
+    Column("how", Text, nullable=False),
+    Column("wording", Text),
+    Column("at", UtcTime, nullable=False),
+)
+
+payment = Table(
+    "payment",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("customer_id", _RowId, ForeignKey("customer.id"), nullable=False, index=True),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("version", Integer, nullable=False, server_default="0"),
+    Column("route", JSON, nullable=False),
+    Column("concept", Text),
+    Column("external_id", String(200), unique=True),
+    Column("idempotency_key", String(255), unique=True),
+    Column("request_hash", String(64), nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("notify", Text),
+    Column("reminders", JSON, nullable=False),
+    Column("send_at", UtcTime),
+    Column("due_at", UtcTime),
+    Column("expires_at", UtcTime),
+    Column("held_reason", Text),
+    Column("is_overpaid", Boolean, nullable=False, server_default=text("false")),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    CheckConstraint("amount_minor > 0", name="amount"),
+    Index("ix_payment_newest", "created_at", "id"),
+    Index("ix_payment_status", "status", "created_at", "id"),
+)
+
+link_attempt = Table(
+    "link_attempt",
+    metadata,
+    _row_id(),
+    Column("payment_id", String(40), ForeignKey("payment.id"), nullable=False),
+    Column("attempt_no", Integer, nullable=False),
+    Column("migo_channel", String(16), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("started_at", UtcTime),
+    Column("ended_at", UtcTime),
+    Column("error_key", String(64)),
+    Column("uid_hint", String(200)),
+    UniqueConstraint("payment_id", "attempt_no"),
+    CheckConstraint(
+        "state in ('planned', 'sending', 'created', 'refused', 'unknown', 'dropped')", name="state"
+    ),
+    Index(
+        "one_in_flight",
+        "payment_id",
+        unique=True,
+        sqlite_where=text("state = 'sending'"),
+        postgresql_where=text("state = 'sending'"),
+    ),
+)
+
+override = Table(
+    "override",
+    metadata,
+    _row_id(),
+    Column("payment_id", String(40), ForeignKey("payment.id"), nullable=False, index=True),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("wording", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+)
+
+link = Table(
+    "link",
+    metadata,
+    _row_id(),
+    Column("payment_id", String(40), ForeignKey("payment.id"), nullable=False, index=True),
+    Column("attempt_id", _RowId, ForeignKey("link_attempt.id"), nullable=False, unique=True),
+    Column("uid", String(200), nullable=False, unique=True),
+    Column("reference", Text),
+    Column("url", Text, nullable=False),
+    Column("migo_channel", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("exposed_at", UtcTime),
+    Column("superseded_at", UtcTime),
+    Column("superseded_why", Text),
+    Column("unsent_proof", JSON(none_as_null=True)),
+    Column("dismissed_at", UtcTime),
+    Column("override_id", _RowId, ForeignKey("override.id")),
+    Column("created_at", UtcTime, nullable=False),
+    Index(
+        "one_exposed",
+        "payment_id",
+        unique=True,
+        sqlite_where=text("exposed_at is not null and superseded_at is null"),
+        postgresql_where=text("exposed_at is not null and superseded_at is null"),
+    ),
+    # Superseding an exposed link needs proof that nothing went out, Migo's word, or a person.
+    CheckConstraint(
+        "superseded_at is null or exposed_at is null or unsent_proof is not null"
+        " or dismissed_at is not null or override_id is not null",
+        name="supersede_proof",
+    ),
+)
+
+fact = Table(
+    "fact",
+    metadata,
+    _row_id(),
+    Column("uid", String(200), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("raw_status", Text, nullable=False),
+    Column("amount_minor", BigInteger),
+    Column("currency", String(3)),
+    Column("body_hash", String(64), nullable=False),
+    Column("external_id", String(200)),
+    Column("reference", Text),
+    Column("inbox_id", _RowId, ForeignKey("inbox.id"), nullable=False),
+    Column("payment_id", String(40), ForeignKey("payment.id"), index=True),
+    Column("accepted_by", _RowId, ForeignKey("override.id")),
+    Column("received_at", UtcTime, nullable=False),
+    UniqueConstraint("uid", "body_hash"),
+    Index(
+        "ix_fact_parked",
+        "received_at",
+        sqlite_where=text("payment_id is null"),
+        postgresql_where=text("payment_id is null"),
+    ),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("seq", _RowId, primary_key=True, autoincrement=True),
+    Column("payment_id", String(40), ForeignKey("payment.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("from_status", String(16)),
+    Column("to_status", String(16), nullable=False),
+    Column("uid", String(200)),
+    Column("amount_minor", BigInteger),
+    Column("currency", String(3)),
+    Column("cause_inbox_id", _RowId, ForeignKey("inbox.id")),
+    Column("why", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    UniqueConstraint("payment_id", "version"),
+)
+
+decision = Table(
+    "decision",
+    metadata,
+    _row_id(),
+    Column("payment_id", String(40), ForeignKey("payment.id"), nullable=False, index=True),
+    Column("outbox_id", _RowId),
+    Column("what", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("next_at", UtcTime),
+    Column("at", UtcTime, nullable=False),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    _row_id(),
+    Column("key", String(250), nullable=False, unique=True),
+    Column("kind", String(32), nullable=False),
+    Column("payment_id", String(40), ForeignKey("payment.id"), index=True),
+    Column("inbox_id", _RowId),
+    Column("detail", Text, nullable=False),
+    Column("raised_at", UtcTime, nullable=False),
+    Column("closed_at", UtcTime),
+    Column("closed_by", Text),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _row_id(),
+    Column("kind", String(16), nullable=False),
+    Column("lane", String(16), nullable=False),
+    Column("key", String(250), nullable=False, unique=True),
+    Column("purpose", String(16)),
+    Column("payment_id", String(40), ForeignKey("payment.id")),
+    Column("link_id", _RowId, ForeignKey("link.id")),
+    Column("attempt_id", _RowId, ForeignKey("link_attempt.id")),
+    Column("customer_id", _RowId, ForeignKey("customer.id")),
+    Column("channel", String(16)),
+    Column("address", String(200)),
+    Column("route_left", JSON, nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("status", String(16), nullable=False, server_default="pending"),
+    Column("not_before", UtcTime, nullable=False),
+    Column("give_up_at", UtcTime, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("uncertain_count", Integer, nullable=False, server_default="0"),
+    Column("lease_until", UtcTime),
+    Column("token", String(32)),
+    Column("claimed_by", String(64)),
+    Column("provider_id", String(200)),
+    Column("delivery", String(16)),
+    Column("deliver_by", UtcTime),
+    Column("last_error", Text),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    CheckConstraint(
+        "status in ('pending', 'sending', 'done', 'uncertain', 'dead', 'cancelled')", name="status"
+    ),
+    Index(
+        "ix_outbox_due",
+        "lane",
+        "not_before",
+        "id",
+        sqlite_where=text("status = 'pending'"),
+        postgresql_where=text("status = 'pending'"),
+    ),
+    Index(
+        "ix_outbox_sending",
+        "lease_until",
+        sqlite_where=text("status = 'sending'"),
+        postgresql_where=text("status = 'sending'"),
+    ),
+    Index(
+        "ix_outbox_watched",
+        "deliver_by",
+        sqlite_where=text("deliver_by is not null"),
+        postgresql_where=text("deliver_by is not null"),
+    ),
+    Index("ix_outbox_payment", "payment_id"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    _row_id(),
+    Column("outbox_id", _RowId, ForeignKey("outbox.id"), nullable=False, index=True),
+    Column("try_no", Integer, nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("address", String(200), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("provider_id", String(200)),
+    Column("state", String(16)),
+    Column("code", String(32)),
+    Column("reason", Text),
+    Column("at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    UniqueConstraint("outbox_id", "try_no"),
+    Index("ix_delivery_provider", "provider_id"),
+)
