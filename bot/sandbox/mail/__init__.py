@@ -1,0 +1,1 @@
+"""The emulated mail relay: takes mail over SMTP and keeps it parsed."""

@@ -1,0 +1,1 @@
+"""The phones page: four screens on which a person plays the customer."""

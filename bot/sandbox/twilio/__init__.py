@@ -1,0 +1,1 @@
+"""The emulated Twilio: messages over WhatsApp and SMS, status callbacks, inbound webhooks."""
