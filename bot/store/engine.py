@@ -229,6 +229,7 @@ def make_engine(url: str) -> Engine:
         parsed.set(drivername="postgresql+psycopg"),
         poolclass=QueuePool,
         pool_size=POSTGRES_THREADS + 2,
+        hide_parameters=True,
         connect_args={"connect_timeout": 5, "application_name": "paybot"},
         isolation_level="READ COMMITTED",
     )
@@ -236,7 +237,10 @@ def make_engine(url: str) -> Engine:
 
 def _sqlite_engine(url: URL) -> Engine:
     engine = sa.create_engine(
-        url, poolclass=StaticPool, connect_args={"check_same_thread": False, "timeout": 0.2}
+        url,
+        poolclass=StaticPool,
+        hide_parameters=True,
+        connect_args={"check_same_thread": False, "timeout": 0.2},
     )
 
     @event.listens_for(engine, "connect")

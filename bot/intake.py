@@ -1,0 +1,170 @@
+"""Turns facts received into decisions.
+
+Claims inbox items, has them read, and gives each to its handler in one transaction with the mark
+that it is done. Never talks to a provider.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from bot import telemetry
+from bot.coordination import Coordination
+from bot.domain.payment import Alert
+from bot.handlers import chat, delivery, payment
+from bot.handlers.payment import Report
+from bot.handlers.planning import alarm
+from bot.handlers.rules import Rules
+from bot.store import inbox
+from bot.store.engine import Store, Tx
+from bot.store.inbox import InboxItem, Source
+from channels.base import DeliveryReport, InboundEvent, InboundMessage, ReachChange
+from channels.errors import MalformedError
+
+_log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)
+_BATCH = 64
+_POLL_S = 1.0
+MAX_ATTEMPTS = 5
+_UNKNOWN_REPORT_TRIES = 4
+
+Event: TypeAlias = Report | InboundEvent
+Reader = Callable[[InboxItem], Sequence[Event]]
+"""Reads an item's bytes into events; raises `MalformedError` where they are not what they claim."""
+
+
+class NotYetError(Exception):
+    """What this event is about is not known yet."""
+
+
+class Intake:
+    """One loop over the inbox."""
+
+    def __init__(
+        self,
+        store: Store,
+        rules: Rules,
+        coordination: Coordination,
+        *,
+        readers: Mapping[Source, Reader],
+        new_token: Callable[[], str],
+        clock: Callable[[], datetime],
+        beat: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        """Prepare; `run` does the work. `readers` has one entry for every source that is on."""
+        self._store = store
+        self._rules = rules
+        self._coordination = coordination
+        self._readers = readers
+        self._new_token = new_token
+        self._clock = clock
+        self._beat = beat
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Claim nothing more."""
+        self._is_stopping = True
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+        while not self._is_stopping:
+            self._beat("intake")
+            try:
+                wait_s = await self._take_some()
+            except Exception:
+                _log.exception("cannot claim from the inbox")
+                wait_s = _POLL_S
+            if wait_s > 0:
+                await self._coordination.wait(inbox.TOPIC, wait_s)
+
+    async def _take_some(self) -> float:
+        token = self._new_token()
+        items = await self._store.transact(
+            lambda tx: inbox.claim(tx, limit=_BATCH, lease=LEASE, token=token)
+        )
+        await asyncio.gather(*(self._handle(item) for item in items))
+        if items:
+            return 0.0
+        due_at = await self._store.transact(inbox.next_due)
+        if due_at is None:
+            return _POLL_S
+        return min(max((due_at - self._clock()).total_seconds(), 0.0), _POLL_S)
+
+    async def _handle(self, item: InboxItem) -> None:
+        try:
+            events = self._readers[item.source](item)
+        except (MalformedError, KeyError) as error:
+            await self._hold(item, str(error) or type(error).__name__)
+            return
+        try:
+            verdicts = await self._store.transact(lambda tx: self._apply(tx, item, events))
+        except NotYetError as error:
+            await self._later(item, str(error), give_up_as="done", tries=_UNKNOWN_REPORT_TRIES)
+        except Exception as error:
+            _log.exception("inbox item %d failed", item.id)
+            await self._later(item, type(error).__name__, give_up_as="dead", tries=MAX_ATTEMPTS)
+        else:
+            for verdict in verdicts:
+                telemetry.count_event(item.source.value, verdict)
+
+    def _apply(self, tx: Tx, item: InboxItem, events: Sequence[Event]) -> list[str]:
+        if not inbox.finish(tx, item):
+            return ["taken by another worker"]
+        return [self._apply_one(tx, item, event) for event in events]
+
+    def _apply_one(self, tx: Tx, item: InboxItem, event: Event) -> str:
+        match event:
+            case Report():
+                return payment.on_payment_event(tx, self._rules, event)
+            case DeliveryReport():
+                if not delivery.on_report(tx, self._rules, event):
+                    raise NotYetError("no message is known under this provider id")
+                return event.state.value
+            case InboundMessage():
+                chat.on_message(
+                    tx, self._rules, event, inbox_id=item.id, received_at=item.received_at
+                )
+                return "message"
+            case ReachChange():
+                chat.on_reach(tx, event)
+                return "reach"
+
+    async def _hold(self, item: InboxItem, reason: str) -> None:
+        """Keep what cannot be read; an unreadable payment callback is shown to a person."""
+
+        def work(tx: Tx) -> None:
+            inbox.finish(tx, item, status="held", error=reason)
+            if item.source is Source.MIGO:
+                alarm(
+                    tx,
+                    self._rules,
+                    Alert.UNREADABLE,
+                    key=str(item.id),
+                    detail=f"an authentic callback cannot be read: {reason}",
+                    inbox_id=item.id,
+                )
+
+        await self._store.transact(work)
+        telemetry.count_event(item.source.value, "held")
+
+    async def _later(self, item: InboxItem, reason: str, *, give_up_as: str, tries: int) -> None:
+        def work(tx: Tx) -> None:
+            if item.attempts < tries:
+                delay = timedelta(seconds=2.0**item.attempts)
+                inbox.postpone(tx, item, delay=delay, error=reason)
+                return
+            inbox.finish(tx, item, status=give_up_as, error=reason)
+            if give_up_as == "dead":
+                alarm(
+                    tx,
+                    self._rules,
+                    Alert.UNREADABLE,
+                    key=str(item.id),
+                    detail=f"handling failed {tries} times: {reason}",
+                    inbox_id=item.id,
+                )
+
+        await self._store.transact(work)

@@ -1,0 +1,207 @@
+"""Drains the outbox.
+
+Claims due rows, lets the dispatcher perform them, and writes the outcomes. Never talks to a
+provider itself and never decides wording.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bot import telemetry
+from bot.coordination import Coordination
+from bot.domain.delivery import Outcome, Uncertain
+from bot.handlers import outgoing
+from bot.handlers.rules import Rules
+from bot.store import outbox
+from bot.store.engine import Store
+from bot.store.outbox import OutboxItem
+
+_log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=90)
+"""Longer than the longest provider call (Migo's 35 s, SMTP's last reply)."""
+
+_POLL_S = 1.0
+_PAUSE_S = 0.05
+_BATCH = 64
+
+
+class Performs(Protocol):
+    """What the relay needs of the dispatcher."""
+
+    async def perform(self, item: OutboxItem) -> Outcome:
+        """Do one thing, once; never raises but for cancellation."""
+
+
+@dataclass(slots=True)
+class Lane:
+    """One provider's queue: its pace and how much of it may be under way at once."""
+
+    name: str
+    rate_per_s: float | None
+    width: int
+    under_way: int = 0
+    freed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Relay:
+    """One loop a lane, one writer of outcomes for all of them."""
+
+    def __init__(
+        self,
+        store: Store,
+        rules: Rules,
+        dispatcher: Performs,
+        coordination: Coordination,
+        *,
+        rates: Mapping[str, float],
+        worker: str,
+        new_token: Callable[[], str],
+        clock: Callable[[], datetime],
+        beat: Callable[[str], None] = lambda name: None,
+        width: int = 128,
+    ) -> None:
+        """Prepare; `run` does the work.
+
+        Args:
+            store: where the outbox is.
+            rules: passed to the handlers.
+            dispatcher: performs one row.
+            coordination: shared rate limits and wake-ups.
+            rates: messages a second for each lane that has a limit.
+            worker: this process's name in the claims.
+            new_token: a fresh random token for each claim.
+            clock: the present time.
+            beat: told each time a loop of this name goes round.
+            width: calls under way at once in each lane.
+        """
+        self._store = store
+        self._rules = rules
+        self._dispatcher = dispatcher
+        self._coordination = coordination
+        self._worker = worker
+        self._new_token = new_token
+        self._clock = clock
+        self._beat = beat
+        self._lanes = [Lane(name, rates.get(name), width) for name in outbox.LANES]
+        self._ended: list[tuple[OutboxItem, Outcome]] = []
+        self._has_ended = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+
+    async def run(self) -> None:
+        """Work until `stop`; then finish what is under way and write its outcome."""
+        settler = asyncio.create_task(self._settle_forever())
+        try:
+            await asyncio.gather(*(self._drain(lane) for lane in self._lanes))
+            while self._tasks:
+                await asyncio.wait(set(self._tasks))
+            await self._settle_rest()
+        finally:
+            settler.cancel()
+
+    def stop(self) -> None:
+        """Claim nothing more."""
+        self._is_stopping = True
+        for lane in self._lanes:
+            lane.freed.set()
+
+    async def _drain(self, lane: Lane) -> None:
+        while not self._is_stopping:
+            self._beat(f"relay.{lane.name}")
+            try:
+                wait_s = await self._claim_some(lane)
+            except Exception:
+                _log.exception("cannot claim in lane %s", lane.name)
+                wait_s = _POLL_S
+            if wait_s > 0 and not self._is_stopping:
+                await self._coordination.wait(outbox.TOPIC, wait_s)
+
+    async def _claim_some(self, lane: Lane) -> float:
+        """Start what is due and allowed; give the seconds to wait before looking again."""
+        free = lane.width - lane.under_way
+        if free <= 0:
+            lane.freed.clear()
+            await lane.freed.wait()
+            return 0.0
+        wanted = min(free, _BATCH)
+        if lane.rate_per_s is not None:
+            due_at = await self._store.transact(lambda tx: outbox.next_due(tx, lane.name))
+            if due_at is None or due_at > self._clock():
+                return self._until(due_at)
+            wanted = await self._coordination.take(f"send:{lane.name}", lane.rate_per_s, wanted)
+            if wanted == 0:
+                await asyncio.sleep(_PAUSE_S)
+                return 0.0
+        token = self._new_token()
+        items = await self._store.transact(
+            lambda tx: outgoing.claim(
+                tx,
+                self._rules,
+                lane=lane.name,
+                limit=wanted,
+                lease=LEASE,
+                token=token,
+                worker=self._worker,
+            )
+        )
+        for item in items:
+            self._start(lane, item)
+        if items:
+            return 0.0
+        return self._until(await self._store.transact(lambda tx: outbox.next_due(tx, lane.name)))
+
+    def _until(self, due_at: datetime | None) -> float:
+        if due_at is None:
+            return _POLL_S
+        return min(max((due_at - self._clock()).total_seconds(), 0.0), _POLL_S)
+
+    def _start(self, lane: Lane, item: OutboxItem) -> None:
+        lane.under_way += 1
+        task = asyncio.create_task(self._perform(lane, item))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _perform(self, lane: Lane, item: OutboxItem) -> None:
+        outcome: Outcome = Uncertain("cancelled in mid-call")
+        try:
+            outcome = await self._dispatcher.perform(item)
+        except Exception as error:
+            _log.exception("performing outbox item %d failed", item.id)
+            outcome = Uncertain(f"{type(error).__name__} in mid-call")
+        finally:
+            lane.under_way -= 1
+            lane.freed.set()
+            telemetry.count_outcome(lane.name, item.purpose, outcome)
+            self._ended.append((item, outcome))
+            self._has_ended.set()
+
+    async def _settle_forever(self) -> None:
+        while True:
+            await self._has_ended.wait()
+            self._has_ended.clear()
+            self._beat("relay.settle")
+            await self._settle_rest()
+
+    async def _settle_rest(self) -> None:
+        """Write all outcomes known so far; what is not written is kept and tried again."""
+        while self._ended:
+            batch, self._ended = self._ended, []
+            if not await self._settle(batch):
+                self._ended = batch + self._ended
+                await asyncio.sleep(_POLL_S)
+
+    async def _settle(self, batch: list[tuple[OutboxItem, Outcome]]) -> bool:
+        """Write a batch, or row by row if one of them cannot be written; False to try again."""
+        try:
+            await self._store.transact(lambda tx: outgoing.settle(tx, self._rules, batch))
+        except Exception:
+            _log.exception("cannot settle %d outbox items", len(batch))
+            if len(batch) == 1:
+                return False
+            return all([await self._settle([ended]) for ended in batch])
+        return True

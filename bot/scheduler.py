@@ -1,0 +1,74 @@
+"""The metronome: APScheduler ticks that sweep what nobody else would look at again.
+
+Every sweep is one transaction and harmless when doubled, so any number of schedulers may run.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from bot.handlers import outgoing, payment
+from bot.handlers.rules import Rules
+from bot.store import inbox
+from bot.store.engine import Store, Tx
+
+_log = logging.getLogger(__name__)
+
+PARKED_AFTER = timedelta(seconds=20)
+
+
+class Scheduler:
+    """Runs the sweeps."""
+
+    def __init__(
+        self, store: Store, rules: Rules, *, beat: Callable[[str], None] = lambda name: None
+    ) -> None:
+        self._store = store
+        self._rules = rules
+        self._beat = beat
+        self._metronome = AsyncIOScheduler(timezone="UTC")
+
+    def start(self) -> None:
+        """Begin to tick."""
+        sweeps: dict[str, tuple[float, Callable[[Tx], int]]] = {
+            "lapsed claims": (5, self.release_lapsed),
+            "overdue deliveries": (2, lambda tx: outgoing.on_overdue(tx, self._rules)),
+            "parked facts": (
+                10,
+                lambda tx: payment.match_parked(tx, self._rules, older_than=PARKED_AFTER),
+            ),
+            "expired payments": (15, payment.expire_payments),
+        }
+        for name, (every_s, sweep) in sweeps.items():
+            self._metronome.add_job(
+                self._tick,
+                "interval",
+                seconds=every_s,
+                args=[name, sweep],
+                id=name,
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=None,
+            )
+        self._metronome.start()
+
+    def stop(self) -> None:
+        """Tick no more."""
+        if self._metronome.running:
+            self._metronome.shutdown(wait=False)
+
+    def release_lapsed(self, tx: Tx) -> int:
+        """Take back what dead workers hold."""
+        return inbox.release_lapsed(tx) + outgoing.give_back_lapsed(tx, self._rules)
+
+    async def _tick(self, name: str, sweep: Callable[[Tx], int]) -> None:
+        self._beat("scheduler")
+        try:
+            found = await self._store.transact(sweep)
+        except Exception:
+            _log.exception("the sweep of %s failed", name)
+            return
+        if found:
+            _log.info("swept %d %s", found, name)
