@@ -119,7 +119,7 @@ class Relay:
                 _log.exception("cannot claim in lane %s", lane.name)
                 wait_s = _POLL_S
             if wait_s > 0 and not self._is_stopping:
-                await self._coordination.wait(outbox.TOPIC, wait_s)
+                await self._coordination.wait(outbox.topic(lane.name), wait_s)
 
     async def _claim_some(self, lane: Lane) -> float:
         """Start what is due and allowed; give the seconds to wait before looking again."""

@@ -16,9 +16,14 @@ from bot.store.people import customer_of
 from bot.store.schema import address, customer, link, link_attempt, outbox, payment
 from channels.base import Address, ChannelName
 
-TOPIC = "outbox"
 MIGO_LANE = "migo"
 LANES = (MIGO_LANE, *(channel.value for channel in ChannelName))
+
+
+def topic(lane: str) -> str:
+    """What the loop of a lane waits for."""
+    return f"outbox.{lane}"
+
 
 CREATE_LINK = "create_link"
 SEND = "send"
@@ -96,7 +101,8 @@ def add(tx: Tx, items: Sequence[NewItem]) -> list[int]:
     ]
     made = tx.insert_ignoring(outbox, rows, conflict=["key"])
     if made:
-        tx.wake(TOPIC)
+        for lane in {item.lane for item in items}:
+            tx.wake(topic(lane))
     return made
 
 
@@ -240,7 +246,7 @@ def again(
 ) -> None:
     """Put a row back on the same channel, not before `at`."""
     values: dict[str, object] = {"uncertain_count": outbox.c.uncertain_count + 1}
-    tx.run(
+    lane = tx.run(
         outbox.update()
         .where(outbox.c.id == item_id)
         .values(
@@ -252,8 +258,10 @@ def again(
             updated_at=tx.now,
             **(values if is_uncertain else {}),
         )
-    )
-    tx.wake(TOPIC)
+        .returning(outbox.c.lane)
+    ).scalar()
+    if lane is not None:
+        tx.wake(topic(lane))
 
 
 def uncount_try(tx: Tx, item_id: int) -> None:
@@ -287,7 +295,7 @@ def reroute(
             updated_at=tx.now,
         )
     )
-    tx.wake(TOPIC)
+    tx.wake(topic(channel.value))
 
 
 def is_current(tx: Tx, item_id: int, *, provider_id: str | None) -> bool:
@@ -326,7 +334,7 @@ def revive(tx: Tx, *, customer_id: int, channel: ChannelName) -> int:
         .values(status="pending", not_before=tx.now, updated_at=tx.now)
     )
     if result.rowcount:
-        tx.wake(TOPIC)
+        tx.wake(topic(channel.value))
     return result.rowcount
 
 

@@ -1,0 +1,156 @@
+"""The doors for providers.
+
+Each checks where a request comes from, stores its bytes with one INSERT that it shares with other
+requests, and answers. Nothing is read into the body here; that is intake's work.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from bot import telemetry
+from bot.store.inbox import Received, Source
+from channels.base import InboundChannel, RawRequest
+from channels.errors import BadSignatureError
+
+CALLBACK_MAX_BYTES = 64 * 1024
+TWILIO_MAX_BYTES = 64 * 1024
+TELEGRAM_MAX_BYTES = 1024 * 1024
+
+_KEPT_HEADERS = ("content-type", "user-agent", "i-twilio-idempotency-token")
+"""Headers worth keeping; the ones that carry secrets and signatures are not stored."""
+
+_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
+
+Put = Callable[[Received], Awaitable[None]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class TooLargeError(Exception):
+    """The body is larger than this door takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The four doors and what they need: where to put requests, and who proves their origin."""
+
+    put: Put
+    is_from_migo: Callable[[dict[str, str]], bool]
+    public_url: str
+    twilio: InboundChannel | None
+    telegram: InboundChannel | None
+
+    async def migo(self, request: Request) -> Response:
+        """Take a payment callback: 200 once its bytes are durable."""
+        headers = _headers_of(request)
+        if not self.is_from_migo(headers):
+            telemetry.count_refused("migo", 401)
+            return Response(status_code=401)
+        if not _is_json(headers.get("content-type", "")):
+            return Response(status_code=415)
+        try:
+            body = await read_body(request, CALLBACK_MAX_BYTES)
+        except TooLargeError:
+            telemetry.count_refused("migo", 413)
+            return Response(status_code=413)
+        # Migo names no event; byte-identical bodies are the same news about the same uid.
+        event_id = hashlib.sha256(body).hexdigest()
+        await self.put(self._received(request, Source.MIGO, event_id, headers, body))
+        return Response(b"{}", media_type="application/json")
+
+    async def twilio_status(self, request: Request) -> Response:
+        """Take a delivery report: 204."""
+        refusal = await self._take(
+            request, Source.TWILIO_STATUS, self.twilio, TWILIO_MAX_BYTES, 403
+        )
+        return refusal or Response(status_code=204)
+
+    async def twilio_inbound(self, request: Request) -> Response:
+        """Take what a person wrote: an empty answer, since replies go through the outbox."""
+        refusal = await self._take(
+            request, Source.TWILIO_INBOUND, self.twilio, TWILIO_MAX_BYTES, 403
+        )
+        return refusal or Response(_TWIML, media_type="text/xml")
+
+    async def telegram_update(self, request: Request) -> Response:
+        """Take an update: 200 once it is stored, for a failed one would block those behind it."""
+        refusal = await self._take(request, Source.TELEGRAM, self.telegram, TELEGRAM_MAX_BYTES, 401)
+        return refusal or Response(b"{}", media_type="application/json")
+
+    async def _take(
+        self,
+        request: Request,
+        source: Source,
+        channel: InboundChannel | None,
+        max_bytes: int,
+        bad_proof: int,
+    ) -> Response | None:
+        """Verify and store; the refusal where there is one."""
+        if channel is None:
+            return Response(status_code=404)
+        headers = _headers_of(request)
+        try:
+            body = await read_body(request, max_bytes)
+        except TooLargeError:
+            telemetry.count_refused(source.value, 413)
+            return Response(status_code=413)
+        raw = RawRequest(self._url_of(request), headers, body)
+        try:
+            event_id = channel.verify(raw)
+        except BadSignatureError:
+            telemetry.count_refused(source.value, bad_proof)
+            return Response(status_code=bad_proof)
+        await self.put(self._received(request, source, event_id, headers, body))
+        return None
+
+    def _url_of(self, request: Request) -> str:
+        """The URL that the provider was told, never what a Host header says."""
+        raw_path = request.scope.get("raw_path") or request.scope["path"].encode()
+        query = request.scope.get("query_string", b"")
+        suffix = b"?" + query if query else b""
+        return self.public_url + (raw_path.split(b"?")[0] + suffix).decode("latin-1")
+
+    def _received(
+        self,
+        request: Request,
+        source: Source,
+        event_id: str | None,
+        headers: dict[str, str],
+        body: bytes,
+    ) -> Received:
+        kept = {name: headers[name] for name in _KEPT_HEADERS if name in headers}
+        return Received(source, event_id, self._url_of(request), kept, body)
+
+
+def _headers_of(request: Request) -> dict[str, str]:
+    return {
+        name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]
+    }
+
+
+def _is_json(content_type: str) -> bool:
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type == "application/json" or media_type.endswith("+json")
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Read a body, counting while it streams; a length that was promised is not trusted.
+
+    Raises:
+        TooLargeError: it is longer than `max_bytes`.
+    """
+    promised = request.headers.get("content-length", "")
+    if promised.isdecimal() and len(promised) < 20 and int(promised) > max_bytes:
+        raise TooLargeError
+    chunks = bytearray()
+    try:
+        async for chunk in request.stream():
+            chunks += chunk
+            if len(chunks) > max_bytes:
+                raise TooLargeError
+    except ClientDisconnect:
+        raise TooLargeError from None
+    return bytes(chunks)
