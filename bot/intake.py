@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from bot import telemetry
 from bot.coordination import Coordination
 from bot.domain.payment import Alert
 from bot.handlers import chat, delivery, payment
@@ -20,6 +19,7 @@ from bot.handlers.rules import Rules
 from bot.store import inbox
 from bot.store.engine import Store, Tx
 from bot.store.inbox import InboxItem, Source
+from bot.telemetry.metrics import Metrics
 from channels.base import DeliveryReport, InboundEvent, InboundMessage, ReachChange
 from channels.errors import MalformedError
 
@@ -52,6 +52,7 @@ class Intake:
         readers: Mapping[Source, Reader],
         new_token: Callable[[], str],
         clock: Callable[[], datetime],
+        metrics: Metrics,
         beat: Callable[[str], None] = lambda name: None,
     ) -> None:
         """Prepare; `run` does the work. `readers` has one entry for every source that is on."""
@@ -61,6 +62,7 @@ class Intake:
         self._readers = readers
         self._new_token = new_token
         self._clock = clock
+        self._metrics = metrics
         self._beat = beat
         self._is_stopping = False
 
@@ -108,7 +110,7 @@ class Intake:
             await self._later(item, type(error).__name__, give_up_as="dead", tries=MAX_ATTEMPTS)
         else:
             for verdict in verdicts:
-                telemetry.count_event(item.source.value, verdict)
+                self._metrics.events.labels(item.source.value, verdict).inc()
 
     def _apply(self, tx: Tx, item: InboxItem, events: Sequence[Event]) -> list[str]:
         if not inbox.finish(tx, item):
@@ -148,7 +150,7 @@ class Intake:
                 )
 
         await self._store.transact(work)
-        telemetry.count_event(item.source.value, "held")
+        self._metrics.events.labels(item.source.value, "held").inc()
 
     async def _later(self, item: InboxItem, reason: str, *, give_up_as: str, tries: int) -> None:
         def work(tx: Tx) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from bot import telemetry
 from bot.coordination import Coordination
 from bot.domain.delivery import Outcome, Uncertain
 from bot.handlers import outgoing
@@ -19,6 +18,7 @@ from bot.handlers.rules import Rules
 from bot.store import outbox
 from bot.store.engine import Store
 from bot.store.outbox import OutboxItem
+from bot.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ class Relay:
         worker: str,
         new_token: Callable[[], str],
         clock: Callable[[], datetime],
+        metrics: Metrics,
         beat: Callable[[str], None] = lambda name: None,
         width: int = 128,
     ) -> None:
@@ -76,6 +77,7 @@ class Relay:
             worker: this process's name in the claims.
             new_token: a fresh random token for each claim.
             clock: the present time.
+            metrics: counts how calls end.
             beat: told each time a loop of this name goes round.
             width: calls under way at once in each lane.
         """
@@ -86,6 +88,7 @@ class Relay:
         self._worker = worker
         self._new_token = new_token
         self._clock = clock
+        self._metrics = metrics
         self._beat = beat
         self._lanes = [Lane(name, rates.get(name), width) for name in outbox.LANES]
         self._ended: list[tuple[OutboxItem, Outcome]] = []
@@ -176,7 +179,9 @@ class Relay:
         finally:
             lane.under_way -= 1
             lane.freed.set()
-            telemetry.count_outcome(lane.name, item.purpose, outcome)
+            self._metrics.outcomes.labels(
+                lane.name, item.purpose or item.kind, type(outcome).__name__.lower()
+            ).inc()
             self._ended.append((item, outcome))
             self._has_ended.set()
 

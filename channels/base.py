@@ -213,6 +213,7 @@ class Limits:
     """What the provider would cut, split or mangle in silence, or cannot do at all.
 
     `text_chars` is the most a text may count, in the channel's own way of counting.
+    `image_text_chars` is the most a text beside an image may count, None for no other limit.
     `reply_window_s` is for how long after a person wrote free text is allowed; None is for ever.
     """
 
@@ -223,6 +224,7 @@ class Limits:
     has_reply_button: bool = False
     has_contact_button: bool = False
     has_image: bool = False
+    image_text_chars: int | None = None
     can_replace: bool = False
     reports_delivery: bool = False
     dedupes_sends: bool = False

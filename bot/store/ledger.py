@@ -115,6 +115,16 @@ def open_alerts(tx: Tx, *, payment_id: str | None = None, limit: int = 100) -> l
     ]
 
 
+def count_open_alerts(tx: Tx) -> dict[str, int]:
+    """How many alerts of each kind wait for a person."""
+    statement = (
+        sa.select(alert.c.kind, sa.func.count().label("number"))
+        .where(alert.c.closed_at.is_(None))
+        .group_by(alert.c.kind)
+    )
+    return {row.kind: row.number for row in tx.run(statement)}
+
+
 def record_override(tx: Tx, payment_id: str, *, who: str, what: str, wording: str) -> int:
     """Keep a person's decision; what it allows refers to it by its id."""
     result = tx.run(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from bot import telemetry
 from bot.store.inbox import Received, Source
+from bot.telemetry.metrics import Metrics
 from channels.base import InboundChannel, RawRequest
 from channels.errors import BadSignatureError
 
@@ -42,19 +42,20 @@ class Doors:
     public_url: str
     twilio: InboundChannel | None
     telegram: InboundChannel | None
+    metrics: Metrics
 
     async def migo(self, request: Request) -> Response:
         """Take a payment callback: 200 once its bytes are durable."""
         headers = _headers_of(request)
         if not self.is_from_migo(headers):
-            telemetry.count_refused("migo", 401)
+            self.metrics.refused.labels("migo", 401).inc()
             return Response(status_code=401)
         if not _is_json(headers.get("content-type", "")):
             return Response(status_code=415)
         try:
             body = await read_body(request, CALLBACK_MAX_BYTES)
         except TooLargeError:
-            telemetry.count_refused("migo", 413)
+            self.metrics.refused.labels("migo", 413).inc()
             return Response(status_code=413)
         # Migo names no event; byte-identical bodies are the same news about the same uid.
         event_id = hashlib.sha256(body).hexdigest()
@@ -95,13 +96,13 @@ class Doors:
         try:
             body = await read_body(request, max_bytes)
         except TooLargeError:
-            telemetry.count_refused(source.value, 413)
+            self.metrics.refused.labels(source.value, 413).inc()
             return Response(status_code=413)
         raw = RawRequest(self._url_of(request), headers, body)
         try:
             event_id = channel.verify(raw)
         except BadSignatureError:
-            telemetry.count_refused(source.value, bad_proof)
+            self.metrics.refused.labels(source.value, bad_proof).inc()
             return Response(status_code=bad_proof)
         await self.put(self._received(request, source, event_id, headers, body))
         return None

@@ -1,0 +1,370 @@
+"""The composition root: builds every object once, runs the roles, and stops them in order."""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+import uvicorn
+
+from bot import wiring
+from bot.coordination import open_coordination
+from bot.dispatcher import Dispatcher
+from bot.handlers import outgoing
+from bot.intake import Intake
+from bot.migo import MigoClient
+from bot.relay import Relay
+from bot.scheduler import Scheduler
+from bot.settings import Settings
+from bot.store import inbox, ledger, outbox
+from bot.store.engine import Store, StoreError, Tx
+from bot.store.inbox import Door, Received, Source
+from bot.store.migrate import migrate, needs_migration
+from bot.telemetry.metrics import Metrics
+from bot.web.api import build_api
+from bot.web.app import Health, build_web
+from bot.web.webhooks import Doors
+from channels.base import ChannelName, RawRequest
+from channels.outcome import new_client
+from channels.registry import build_channels
+
+_log = logging.getLogger(__name__)
+
+STOP_WITHIN_S = 20.0
+_MIGO_TIMEOUT_S = 35.0
+_SEND_TIMEOUT_S = 30.0
+
+
+class Role(StrEnum):
+    """What one process may do; all of them by default."""
+
+    WEB = "web"
+    """Takes callbacks and answers `/v1`."""
+    WORKER = "worker"
+    """Handles what came in and sends what is owed."""
+    SCHEDULER = "scheduler"
+    """Sweeps and reminds."""
+
+
+ALL_ROLES = frozenset(Role)
+
+
+def utc_now() -> datetime:
+    """The machine's time."""
+    return datetime.now(UTC)
+
+
+class Heartbeats:
+    """When each loop last came round."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._last: dict[str, float] = {}
+
+    def beat(self, name: str) -> None:
+        """Note that the loop of this name lives."""
+        if name not in self._last:
+            gauge = self._metrics.loop_age_seconds.labels(name)
+            gauge.set_function(lambda: time.monotonic() - self._last[name])
+        self._last[name] = time.monotonic()
+
+
+class Application:
+    """One process of the service: start it, wait for it, stop it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        roles: Iterable[Role] = ALL_ROLES,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """Build what needs no connection; to be done in a running event loop.
+
+        Args:
+            settings: everything the service is told.
+            roles: what this process does.
+            clock: gives the aware present time; the sandbox moves it.
+        """
+        self._settings = settings
+        self._roles = frozenset(roles)
+        self._clock = clock
+        self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+        redis_url = settings.coordination.url
+        self._coordination = open_coordination(
+            None if redis_url is None else redis_url.get_secret_value(),
+            process=self._name,
+            prefix=settings.coordination.prefix,
+        )
+        self.store = Store(
+            settings.store.url.get_secret_value(), clock=clock, on_wake=self._coordination.wake
+        )
+        self._http = new_client(timeout_s=_SEND_TIMEOUT_S, keep_alive=True)
+        self._migo_http = new_client(timeout_s=_MIGO_TIMEOUT_S, keep_alive=False)
+        self._channels = build_channels(
+            wiring.channels_config(settings), clock=clock, client=self._http
+        )
+        self.rules = wiring.rules(settings, self._channels)
+        self._tokens: tuple[str, ...] = ()
+        self._metrics = Metrics()
+        self._beats = Heartbeats(self._metrics)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._server: uvicorn.Server | None = None
+        self._stops: list[Callable[[], None]] = []
+
+    @property
+    def base_url(self) -> str:
+        """Where the web role answers."""
+        return f"http://{self._settings.web.host}:{self._settings.web.port}"
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The bearer tokens that `/v1` takes; known once started."""
+        return self._tokens
+
+    async def start(self) -> None:
+        """Open the database, take up what a dead process left, and start the roles.
+
+        Raises:
+            StoreError: the database cannot be used, or wants `paybot migrate` first.
+            OSError: the port is taken.
+        """
+        await asyncio.to_thread(self._prepare_database)
+        self.store.open()
+        self._tokens = self._settings.web.tokens or (_own_token(self._settings.store.token_path),)
+        if self.store.is_sqlite:
+            # One process holds the file, so that every claim found in it is a dead one's.
+            await self.store.transact(self._take_over)
+        self._spawn("coordination", self._coordination.run())
+        if Role.WORKER in self._roles:
+            self._start_worker()
+        if Role.SCHEDULER in self._roles:
+            scheduler = Scheduler(self.store, self.rules, beat=self._beats.beat)
+            scheduler.start()
+            self._stops.append(scheduler.stop)
+        if Role.WEB in self._roles:
+            await self._start_web()
+        self._start_telegram()
+
+    def _prepare_database(self) -> None:
+        url = self._settings.store.url.get_secret_value()
+        if self.store.is_sqlite:
+            migrate(url)
+        elif needs_migration(self.store.engine):
+            raise StoreError("the database is older than this program; run `paybot migrate`")
+
+    def _take_over(self, tx: Tx) -> None:
+        inbox.release_lapsed(tx, all_claims=True)
+        while outgoing.give_back_lapsed(tx, self.rules, all_claims=True):
+            continue
+
+    def _start_worker(self) -> None:
+        intake = Intake(
+            self.store,
+            self.rules,
+            self._coordination,
+            readers=wiring.readers(self._settings, self._channels),
+            new_token=new_token,
+            clock=self._clock,
+            metrics=self._metrics,
+            beat=self._beats.beat,
+        )
+        relay = Relay(
+            self.store,
+            self.rules,
+            self._dispatcher(),
+            self._coordination,
+            rates=self._settings.sending.rates,
+            worker=self._name,
+            new_token=new_token,
+            clock=self._clock,
+            metrics=self._metrics,
+            beat=self._beats.beat,
+        )
+        self._stops += [intake.stop, relay.stop]
+        self._spawn("intake", intake.run())
+        self._spawn("relay", relay.run())
+
+    def _dispatcher(self) -> Dispatcher:
+        return Dispatcher(
+            channels=self._channels,
+            migo=MigoClient(self._migo_http, config=wiring.migo_config(self._settings)),
+            composer=wiring.composer(self._settings),
+            sending=wiring.sending(self._settings),
+            clock=self._clock,
+            locale=self._settings.merchant.locale,
+        )
+
+    async def _start_web(self) -> None:
+        door = Door(self.store)
+        doors = Doors(
+            put=door.put,
+            is_from_migo=wiring.callback_gate(self._settings).admits,
+            public_url=self._settings.web.public_url,
+            twilio=wiring.twilio_channel(self._channels),
+            telegram=wiring.telegram_webhook(self._settings, self._channels),
+            metrics=self._metrics,
+        )
+        api = build_api(self.store, self.rules, tokens=self._tokens)
+        health = Health(is_ready=self._is_ready, metrics=self._render_metrics)
+        app = build_web(doors, api, health, tokens=self._tokens)
+        config = uvicorn.Config(
+            app,
+            host=self._settings.web.host,
+            port=self._settings.web.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            lifespan="off",
+            timeout_graceful_shutdown=10,
+            h11_max_incomplete_event_size=32 * 1024,
+        )
+        listener = _listen(self._settings.web.host, self._settings.web.port)
+        self._server = _Server(config)
+        self._spawn("web", self._server.serve(sockets=[listener]))
+        while not self._server.started:
+            await asyncio.sleep(0.01)
+
+    def _start_telegram(self) -> None:
+        telegram = self._channels.get(ChannelName.TELEGRAM)
+        if telegram is None or not isinstance(telegram, wiring.TelegramSource):
+            return
+        if Role.WORKER not in self._roles:
+            return
+        if self._settings.telegram.webhook_secret is not None:
+            url = f"{self._settings.web.public_url}/webhooks/telegram"
+            self._spawn("telegram", telegram.set_webhook(url))
+        else:
+            self._spawn("telegram", telegram.poll(self._store_updates))
+
+    async def _store_updates(self, updates: Sequence[RawRequest]) -> None:
+        """Store polled updates; Telegram is told only afterwards that we have them."""
+        telegram = self._channels[ChannelName.TELEGRAM]
+        received = [
+            Received(Source.TELEGRAM, wiring.update_id(telegram, each), each.url, {}, each.body)
+            for each in updates
+        ]
+        await self.store.transact(lambda tx: inbox.record(tx, received))
+
+    async def _is_ready(self) -> bool:
+        try:
+            async with asyncio.timeout(2):
+                await self.store.transact(inbox.next_due)
+        except (StoreError, TimeoutError):
+            return False
+        except Exception:
+            _log.exception("not ready")
+            return False
+        return all(not task.done() for task in self._tasks)
+
+    async def _render_metrics(self) -> bytes:
+        figures = await self.store.transact(outbox.figures)
+        alerts = await self.store.transact(ledger.count_open_alerts)
+        self._metrics.queue_items.labels("outbox.due").set(figures.due)
+        self._metrics.queue_items.labels("outbox.sending").set(figures.sending)
+        self._metrics.queue_items.labels("outbox.dead").set(figures.dead)
+        oldest = figures.oldest_due_at
+        age_s = 0.0 if oldest is None else (self._clock() - oldest).total_seconds()
+        self._metrics.queue_oldest_seconds.labels("outbox").set(age_s)
+        for kind, number in alerts.items():
+            self._metrics.held.labels(kind).set(number)
+        return self._metrics.render()
+
+    def _spawn(self, name: str, work: Coroutine[object, object, None]) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def wait(self) -> None:
+        """Return when a role ends by itself, which none should.
+
+        Raises:
+            Exception: what ended it.
+        """
+        ended, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+
+    async def stop(self) -> None:
+        """Take nothing new, finish what is under way, and close; 20 s at most."""
+        for stop in self._stops:
+            stop()
+        if self._server is not None:
+            self._server.should_exit = True
+        finishing = [task for task in self._tasks if task.get_name() in ("web", "intake", "relay")]
+        if finishing:
+            await asyncio.wait(finishing, timeout=STOP_WITHIN_S)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for channel in self._channels.values():
+            await channel.aclose()
+        await self._http.aclose()
+        await self._migo_http.aclose()
+        await self._coordination.aclose()
+        await self.store.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: one process, one place that decides to stop."""
+
+    def install_signal_handlers(self) -> None:
+        """Leave the signals to `serve`."""
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.listen(2048)
+    return listener
+
+
+def new_token() -> str:
+    """A fresh random token for a claim."""
+    return secrets.token_hex(12)
+
+
+def _own_token(path: Path) -> str:
+    """The `/v1` token beside the database, made at the first start, readable by its owner only."""
+    if path.exists():
+        return path.read_text("utf-8").strip()
+    token = secrets.token_urlsafe(32)
+    path.touch(mode=0o600)
+    path.write_text(token + "\n", "utf-8")
+    return token
+
+
+async def serve(settings: Settings, roles: frozenset[Role]) -> None:
+    """Run until SIGTERM or SIGINT, or until a role fails.
+
+    Raises:
+        StoreError: the database cannot be used.
+        OSError: the port is taken.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    application = Application(settings, roles=roles)
+    try:
+        await application.start()
+        _log.info("paybot is up at %s as %s", application.base_url, ",".join(sorted(roles)))
+        waits = [
+            asyncio.create_task(stopping.wait()),
+            asyncio.create_task(application.wait()),
+        ]
+        ended, rest = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in rest:
+            task.cancel()
+        for task in ended:
+            task.result()
+    finally:
+        await application.stop()

@@ -1,0 +1,191 @@
+"""Performs one outbox item: makes a link, or words a message and hands it to its channel.
+
+What comes back is an `Outcome`, a value. It never touches the database, so it cannot half-write it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from bot.dispatcher.compose import Composer
+from bot.domain.delivery import (
+    Done,
+    LinkMade,
+    Outcome,
+    Refused,
+    RetryLater,
+    Sent,
+    Uncertain,
+)
+from bot.migo import CreateLink, LinkCreated, NotCreatedError, RefusedError, UnknownOutcomeError
+from bot.store import outbox
+from bot.store.outbox import OutboxItem
+from channels.base import Address, Channel, ChannelName, OutboundMessage, Refusal
+from channels.errors import NotSentError, RejectedError, UncertainError, UnsupportedError
+
+
+class CreatesLinks(Protocol):
+    """What the dispatcher needs of the Migo client."""
+
+    async def create_link(self, wanted: CreateLink) -> LinkCreated:
+        """Make one link, once."""
+
+
+@runtime_checkable
+class FindsSent(Protocol):
+    """A channel whose provider can be asked whether a message left."""
+
+    async def find_sent(self, message: OutboundMessage, *, since: datetime) -> str | None:
+        """The provider's id of such a message sent since then, if it has one."""
+
+
+class SendMode(StrEnum):
+    """What becomes of messages."""
+
+    LIVE = "live"
+    """They go where they should."""
+    DRY = "dry"
+    """They are worded and then go nowhere."""
+    REDIRECT = "redirect"
+    """They all go to one number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How messages leave: mode, where redirected ones go, and where providers report."""
+
+    public_url: str
+    mode: SendMode = SendMode.LIVE
+    redirect_to: str | None = None
+
+
+class Dispatcher:
+    """Performs outbox items."""
+
+    def __init__(
+        self,
+        *,
+        channels: Mapping[ChannelName, Channel],
+        migo: CreatesLinks,
+        composer: Composer,
+        sending: Sending,
+        clock: Callable[[], datetime],
+        locale: str,
+    ) -> None:
+        """Take what it needs.
+
+        Args:
+            channels: the couriers that are on.
+            migo: makes links.
+            composer: words messages.
+            sending: mode and URLs.
+            clock: the present time.
+            locale: the language of reasons that staff read.
+        """
+        self._channels = channels
+        self._migo = migo
+        self._composer = composer
+        self._sending = sending
+        self._clock = clock
+        self._locale = locale
+
+    async def perform(self, item: OutboxItem) -> Outcome:
+        """Do one thing, once, without retrying."""
+        if item.kind == outbox.CREATE_LINK:
+            return await self._create_link(item)
+        return await self._send(item)
+
+    async def _create_link(self, item: OutboxItem) -> Outcome:
+        payment, customer, attempt = item.payment, item.customer, item.attempt
+        if payment is None or customer is None or attempt is None:
+            return Refused("this item belongs to no payment", code="broken")
+        external_id = f"{payment.id}.{attempt.attempt_no}"
+        wanted = CreateLink(
+            money=payment.money,
+            phone=customer.phone,
+            migo_channel=attempt.migo_channel,
+            external_id=external_id,
+            created_by=payment.created_by,
+            custom_keys={} if payment.external_id is None else {"reference": payment.external_id},
+            customer_id=str(customer.id),
+        )
+        try:
+            made = await self._migo.create_link(wanted)
+        except RefusedError as error:
+            return Refused(error.explain(self._locale), code=error.key)
+        except NotCreatedError as error:
+            reason = error.explain(self._locale)
+            return RetryLater(reason, code=error.key, after_s=error.retry_after_s)
+        except UnknownOutcomeError as error:
+            return Uncertain(error.explain(self._locale), code=error.key, uid=error.uid)
+        return Done(LinkMade(made.uid, made.reference, made.url))
+
+    async def _send(self, item: OutboxItem) -> Outcome:
+        to = outbox.resolve(item)
+        channel = None if to is None else self._channels.get(to.channel)
+        if to is None or channel is None or item.purpose is None:
+            return Refused("this channel is off", code="off", refusal=Refusal.CONFIG)
+        if self._sending.mode is SendMode.REDIRECT:
+            channel, to = self._redirected(channel, to)
+        is_open = _window_is_open(channel, item, self._clock())
+        message = self._composer.compose(item, to, channel.limits, is_window_open=is_open)
+        if message is None:
+            reason = f"outside the 24-hour window and no approved template for {item.purpose.value}"
+            return Refused(reason, code="no_template", refusal=Refusal.TEMPLATE)
+        if channel.limits.reports_delivery:
+            message = replace(message, status_url=self._status_url(item))
+        if self._sending.mode is SendMode.DRY:
+            return Done(Sent(f"dry:{item.id}:{item.tries}", self._clock()))
+        if item.uncertain_count and isinstance(channel, FindsSent):
+            found = await self._find_sent(channel, message, item)
+            if found is not None:
+                return found
+        return await _hand_over(channel, message, key=f"{item.key}:{to.channel.value}")
+
+    async def _find_sent(
+        self, channel: FindsSent, message: OutboundMessage, item: OutboxItem
+    ) -> Outcome | None:
+        """Look for an earlier try of this message before sending it again."""
+        since = self._clock() - timedelta(minutes=15) if item.tries else item.created_at
+        try:
+            provider_id = await channel.find_sent(message, since=max(since, item.created_at))
+        except (NotSentError, RejectedError, UncertainError) as error:
+            return RetryLater(f"cannot look for an earlier try: {error}", code=error.code)
+        return None if provider_id is None else Done(Sent(provider_id, self._clock()))
+
+    def _redirected(self, channel: Channel, to: Address) -> tuple[Channel, Address]:
+        number = self._sending.redirect_to or ""
+        if to.channel in (ChannelName.WHATSAPP, ChannelName.SMS):
+            return channel, Address(to.channel, number)
+        stand_in = self._channels.get(ChannelName.SMS, channel)
+        return stand_in, Address(stand_in.name, number)
+
+    def _status_url(self, item: OutboxItem) -> str:
+        return f"{self._sending.public_url}/webhooks/twilio/status?m={item.id}.{item.tries}"
+
+
+def _window_is_open(channel: Channel, item: OutboxItem, now: datetime) -> bool:
+    """Whether free text may go: always, but where the channel has a reply window."""
+    window_s = channel.limits.reply_window_s
+    if window_s is None:
+        return True
+    last = item.last_inbound_at
+    return last is not None and now - last < timedelta(seconds=window_s)
+
+
+async def _hand_over(channel: Channel, message: OutboundMessage, *, key: str) -> Outcome:
+    try:
+        accepted = await channel.send(message, idempotency_key=key)
+    except NotSentError as error:
+        return RetryLater(str(error), code=error.code, after_s=error.retry_after_s)
+    except RejectedError as error:
+        if error.refusal is Refusal.TEMPORARY:
+            return RetryLater(str(error), code=error.code)
+        return Refused(str(error), code=error.code, refusal=error.refusal)
+    except UncertainError as error:
+        return Uncertain(str(error), code=error.code)
+    except UnsupportedError as error:
+        return Refused(str(error), code="unsupported", refusal=Refusal.CONTENT)
+    return Done(Sent(accepted.provider_id, accepted.at))

@@ -1,0 +1,154 @@
+"""The web role: every route with its auth class, in one list.
+
+The doors store and answer; `/v1` is for the merchant's own systems; health says as little as it
+can. Whatever fails here ends in a short JSON answer without a trace of how.
+"""
+
+import hmac
+import ipaddress
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bot.web.webhooks import Doors
+
+_log = logging.getLogger(__name__)
+
+
+class Auth(StrEnum):
+    """What proves that a request may come in."""
+
+    MIGO_HEADER = "migo header"
+    """The static header agreed with Migo."""
+    TWILIO_SIGNATURE = "twilio signature"
+    """HMAC over URL and parameters."""
+    TELEGRAM_HEADER = "telegram header"
+    """The secret token given to setWebhook."""
+    BEARER = "bearer"
+    """A token of `API_TOKENS`."""
+    NONE = "none"
+    """Open to anybody; gives away nothing."""
+    BEARER_OR_LOOPBACK = "bearer or loopback"
+    """A token, or a caller on this machine."""
+
+
+ROUTES = {
+    "/webhooks/migo": Auth.MIGO_HEADER,
+    "/webhooks/twilio/status": Auth.TWILIO_SIGNATURE,
+    "/webhooks/twilio/inbound": Auth.TWILIO_SIGNATURE,
+    "/webhooks/telegram": Auth.TELEGRAM_HEADER,
+    "/v1": Auth.BEARER,
+    "/healthz": Auth.NONE,
+    "/readyz": Auth.NONE,
+    "/metrics": Auth.BEARER_OR_LOOPBACK,
+}
+"""Every path that answers; a test walks the router against this list."""
+
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"strict-transport-security", b"max-age=31536000"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the web role learns whether the service can work, and its figures."""
+
+    is_ready: Callable[[], Awaitable[bool]]
+    metrics: Callable[[], Awaitable[bytes]]
+
+
+def build_web(doors: Doors, api: ASGIApp, health: Health, *, tokens: tuple[str, ...]) -> ASGIApp:
+    """The whole web role as one ASGI application."""
+    token_bytes = tuple(token.encode() for token in tokens)
+
+    async def healthz(request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(request: Request) -> Response:
+        is_ready = await health.is_ready()
+        body = {"status": "ready" if is_ready else "not ready"}
+        return JSONResponse(body, status_code=200 if is_ready else 503)
+
+    async def metrics(request: Request) -> Response:
+        if not (_is_loopback(request) or has_token(request, token_bytes)):
+            return Response(status_code=401)
+        return Response(await health.metrics(), media_type="text/plain; version=0.0.4")
+
+    routes: list[BaseRoute] = [
+        Route("/webhooks/migo", doors.migo, methods=["POST"]),
+        Route("/webhooks/twilio/status", doors.twilio_status, methods=["POST"]),
+        Route("/webhooks/twilio/inbound", doors.twilio_inbound, methods=["POST"]),
+        Route("/webhooks/telegram", doors.telegram_update, methods=["POST"]),
+        Route("/healthz", healthz, methods=["GET"]),
+        Route("/readyz", readyz, methods=["GET"]),
+        Route("/metrics", metrics, methods=["GET"]),
+        Mount("/v1", app=api),
+    ]
+    app = Starlette(
+        routes=routes,
+        exception_handlers={HTTPException: _on_http_error, Exception: _on_error},
+    )
+    app.router.redirect_slashes = False
+    return _Hardened(app)
+
+
+def has_token(request: Request, tokens: tuple[bytes, ...]) -> bool:
+    """Whether the bearer token is one of ours; all are compared, in constant time."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    proof = given.strip().encode("utf-8", "surrogateescape")
+    found = [hmac.compare_digest(proof, token) for token in tokens]
+    return scheme.lower() == "bearer" and any(found)
+
+
+def _is_loopback(request: Request) -> bool:
+    """Whether the caller is on this machine and no proxy spoke for somebody else."""
+    if request.client is None or "x-forwarded-for" in request.headers:
+        return False
+    try:
+        return ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
+
+
+def _problem(status: int, code: str, message: str) -> Response:
+    body = json.dumps({"error": {"code": code, "message": message}})
+    return Response(body, status_code=status, media_type="application/json")
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return _problem(status, "not_found" if status == 404 else "refused", "there is nothing here")
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    """Say only that it failed; the log has the kind of error, the route and no data."""
+    _log.error("%s failed with %s", request.url.path, type(error).__name__, exc_info=error)
+    return _problem(503, "unavailable", "not stored; try again")
+
+
+class _Hardened:
+    """Adds the security headers to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_hardened(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, send_hardened if scope["type"] == "http" else send)

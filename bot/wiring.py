@@ -1,0 +1,190 @@
+"""Turns settings into what each room is told: plain values, one function a room."""
+
+import json
+import random
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Protocol, runtime_checkable
+
+from bot.dispatcher import Composer, Sending, SendMode
+from bot.handlers.payment import Report
+from bot.handlers.rules import Dispatches, Rules
+from bot.intake import Reader
+from bot.migo import AmountUnit, CallbackError, CallbackGate, MigoConfig, parse_callback
+from bot.migo.config import UserIdForm
+from bot.settings import Settings
+from bot.store.inbox import InboxItem, Source
+from bot.texts import Texts, WhatsAppTemplates
+from channels.base import Channel, ChannelName, InboundChannel, InboundEvent, RawRequest
+from channels.errors import MalformedError
+from channels.registry import ChannelsConfig
+
+
+@runtime_checkable
+class TelegramSource(Protocol):
+    """What the app needs of the Telegram channel beside sending."""
+
+    async def poll(self, store: Callable[[Sequence[RawRequest]], Awaitable[None]]) -> None:
+        """Fetch updates for ever; confirm them only after `store` returned."""
+
+    async def set_webhook(self, url: str) -> None:
+        """Have updates sent to `url`."""
+
+
+def _secret(value: object) -> str | None:
+    reveal = getattr(value, "get_secret_value", None)
+    return None if reveal is None else str(reveal())
+
+
+def channels_config(settings: Settings) -> ChannelsConfig:
+    """What the couriers are told."""
+    twilio, smtp, telegram = settings.twilio, settings.smtp, settings.telegram
+    return ChannelsConfig(
+        twilio_account_sid=twilio.account_sid,
+        twilio_auth_tokens=tuple(token.get_secret_value() for token in twilio.auth_tokens),
+        twilio_base_url=twilio.base_url,
+        whatsapp_from=twilio.whatsapp_from,
+        sms_from=twilio.sms_from,
+        messaging_service_sid=twilio.messaging_service_sid,
+        smtp_url=_secret(smtp.url),
+        email_from=smtp.sender,
+        telegram_token=_secret(telegram.bot_token),
+        telegram_api_url=telegram.api_url,
+        telegram_webhook_secret=_secret(telegram.webhook_secret),
+    )
+
+
+def rules(settings: Settings, channels: Mapping[ChannelName, Channel]) -> Rules:
+    """What decisions depend on."""
+    return Rules(
+        couriers=frozenset(channels),
+        reports=frozenset(
+            name for name, channel in channels.items() if channel.limits.reports_delivery
+        ),
+        migo_channels=settings.migo.channels,
+        currencies=frozenset(settings.migo.currencies),
+        dispatches=Dispatches(settings.migo.dispatches),
+        new_id=lambda: secrets.token_hex(10),
+        random=random.SystemRandom().random,
+        fallback_after={
+            ChannelName(name): timedelta(seconds=seconds)
+            for name, seconds in settings.sending.fallback_after_s.items()
+        },
+        link_ttl=timedelta(days=settings.merchant.link_ttl_days),
+        region=settings.merchant.region,
+        locale=settings.merchant.locale,
+        staff=settings.sending.staff_notify,
+    )
+
+
+def migo_config(settings: Settings) -> MigoConfig:
+    """What the Migo client is told."""
+    migo = settings.migo
+    return MigoConfig(
+        base_url=migo.base_url,
+        client=migo.client,
+        amount_unit=AmountUnit(migo.amount_unit),
+        currencies=migo.currencies,
+        channels=migo.channels,
+        link_hosts=migo.link_hosts,
+        token=_secret(migo.token),
+        public_key=_secret(migo.public_key),
+        private_key=_secret(migo.private_key),
+        user_id=UserIdForm(migo.user_id),
+    )
+
+
+def callback_gate(settings: Settings) -> CallbackGate:
+    """Who may bring payment news."""
+    return CallbackGate(
+        settings.migo.callback_header,
+        tuple(secret.get_secret_value() for secret in settings.migo.callback_secrets),
+    )
+
+
+def composer(settings: Settings) -> Composer:
+    """What words messages."""
+    merchant = settings.merchant
+    path = settings.twilio.templates_path
+    return Composer(
+        Texts(merchant=merchant.name, overrides=merchant.texts_dir, default_locale=merchant.locale),
+        None if path is None else WhatsAppTemplates.load(path),
+        time_zone=merchant.timezone,
+        locale=merchant.locale,
+    )
+
+
+def sending(settings: Settings) -> Sending:
+    """How messages leave."""
+    mode = settings.sending.mode
+    return Sending(
+        public_url=settings.web.public_url,
+        mode=SendMode(mode.kind),
+        redirect_to=mode.redirect_to,
+    )
+
+
+def twilio_channel(channels: Mapping[ChannelName, Channel]) -> InboundChannel | None:
+    """Either Twilio channel: both prove and read the same requests."""
+    for name in (ChannelName.WHATSAPP, ChannelName.SMS):
+        channel = channels.get(name)
+        if isinstance(channel, InboundChannel):
+            return channel
+    return None
+
+
+def telegram_webhook(
+    settings: Settings, channels: Mapping[ChannelName, Channel]
+) -> InboundChannel | None:
+    """The Telegram channel, if Telegram calls us rather than being polled."""
+    channel = channels.get(ChannelName.TELEGRAM)
+    if settings.telegram.webhook_secret is None or not isinstance(channel, InboundChannel):
+        return None
+    return channel
+
+
+def update_id(raw: RawRequest) -> str:
+    """Telegram's own id of a polled update."""
+    return str(json.loads(raw.body)["update_id"])
+
+
+def readers(settings: Settings, channels: Mapping[ChannelName, Channel]) -> Mapping[Source, Reader]:
+    """How each source's bytes are read."""
+    unit = AmountUnit(settings.migo.amount_unit)
+    found: dict[Source, Reader] = {Source.MIGO: lambda item: [read_report(item, unit)]}
+    twilio = twilio_channel(channels)
+    if twilio is not None:
+        found[Source.TWILIO_STATUS] = _reader(twilio)
+        found[Source.TWILIO_INBOUND] = _reader(twilio)
+    telegram = channels.get(ChannelName.TELEGRAM)
+    if isinstance(telegram, InboundChannel):
+        found[Source.TELEGRAM] = _reader(telegram)
+    return found
+
+
+def _reader(channel: InboundChannel) -> Callable[[InboxItem], Sequence[InboundEvent]]:
+    return lambda item: channel.parse(RawRequest(item.url, item.headers, item.body))
+
+
+def read_report(item: InboxItem, unit: AmountUnit) -> Report:
+    """Read a payment callback.
+
+    Raises:
+        MalformedError: its bytes cannot be read.
+    """
+    try:
+        callback = parse_callback(item.body, unit=unit)
+    except CallbackError as error:
+        raise MalformedError(str(error)) from error
+    return Report(
+        uid=callback.uid,
+        status=callback.status,
+        raw_status=callback.status_text,
+        money=callback.money,
+        external_id=None if callback.external_id is None else str(callback.external_id),
+        reference=callback.reference,
+        body_hash=callback.body_hash,
+        inbox_id=item.id,
+        received_at=item.received_at,
+    )
