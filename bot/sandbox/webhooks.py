@@ -79,6 +79,11 @@ class Postman:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    @property
+    def held(self) -> int:
+        """How many webhooks `reorder` holds back."""
+        return sum(len(several) for several in self._held.values())
+
     async def settled(self) -> None:
         """Wait until nothing is under way. Requests held back by `reorder` stay held."""
         while self._tasks:
@@ -98,6 +103,7 @@ class Postman:
                 return None
             case FaultKind.REORDER:
                 self._held.setdefault((webhook.provider, webhook.operation), []).append(webhook)
+                self._journal.touch()
                 return None
             case FaultKind.DELAY:
                 await asyncio.sleep(fault.number("seconds", 2.0))

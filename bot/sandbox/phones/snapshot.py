@@ -26,7 +26,8 @@ def snapshot(world: World, person: Person) -> JsonObject:
 
     Returns:
         `version`, `person`, `people`, `service`, `merchant`, the four screens `whatsapp`, `sms`,
-        `email` and `telegram`, `links` newest first, `faults` still waiting and the `journal`.
+        `email` and `telegram`, `links` newest first, `faults` still waiting, how many webhooks
+        are `held` back, and the `journal`.
     """
     return {
         "version": world.journal.version,
@@ -40,6 +41,7 @@ def snapshot(world: World, person: Person) -> JsonObject:
         "telegram": _telegram(world, person),
         "links": _links(world),
         "faults": _faults(world),
+        "held": world.postman.held,
         "journal": [
             {"at": _time(entry.at), "provider": entry.provider, "text": entry.text}
             | ({"bad": True} if entry.is_bad else {})

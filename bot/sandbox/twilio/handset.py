@@ -117,8 +117,6 @@ class Handsets:
         if is_whatsapp:
             self._last_inbound[address] = self._now()
         fields = self._fields(message, is_whatsapp) | self._opt_out(message) | extra
-        channel = "whatsapp" if is_whatsapp else "sms"
-        self._journal.note("twilio", f"{channel} from {address.removeprefix('whatsapp:')}")
         return await self._postman.send(
             self.webhook("inbound", f"{self._postman.public_url}/webhooks/twilio/inbound", fields)
         )
@@ -179,6 +177,7 @@ class Handsets:
             "i-twilio-idempotency-token": fields["MessageSid"] + fields.get("MessageStatus", ""),
             "user-agent": "TwilioProxy/1.1",
         }
-        label = fields.get("MessageStatus", "inbound message")
+        channel = "WhatsApp" if "whatsapp:" in fields["From"] else "SMS"
+        label = f"{channel} {fields.get('MessageStatus', 'written by the customer')}"
         body = urlencode(fields).encode()
         return Webhook("twilio", operation, url.partition("#")[0], body, headers, label)
