@@ -31,6 +31,9 @@ class Coordination(Protocol):
         what one of them allows.
         """
 
+    async def give_back(self, key: str, rate_per_s: float, unused: int) -> None:
+        """Return what was taken and not used, so that the next to ask may have it."""
+
     async def lease(self, name: str, holder: str, ttl_s: float) -> bool:
         """Take or renew `name` for `ttl_s`; True if `holder` has it now.
 

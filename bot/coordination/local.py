@@ -5,9 +5,10 @@ import math
 import time
 from collections.abc import Callable
 
+from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
 
-from bot.coordination.rates import grant, window
+from bot.coordination.rates import give_back, grant, window
 
 
 class LocalCoordination:
@@ -46,11 +47,19 @@ class LocalCoordination:
 
     async def take(self, key: str, rate_per_s: float, wanted: int) -> int:
         """See `Coordination`."""
+        item, window_key = self._window(key, rate_per_s)
+        return await grant(self._storage, item, window_key, wanted)
+
+    async def give_back(self, key: str, rate_per_s: float, unused: int) -> None:
+        """See `Coordination`."""
+        item, window_key = self._window(key, rate_per_s)
+        await give_back(self._storage, item, window_key, unused)
+
+    def _window(self, key: str, rate_per_s: float) -> tuple[RateLimitItemPerSecond, str]:
         item = window(rate_per_s)
         # The number of the window is part of the key, so that a wall clock that is set back
         # cannot keep a spent window, which the library dates by that clock, alive for hours.
-        number = math.floor(self._monotonic() / item.get_expiry())
-        return await grant(self._storage, item, f"{key}/{number}", wanted)
+        return item, f"{key}/{math.floor(self._monotonic() / item.get_expiry())}"
 
     async def lease(self, name: str, holder: str, ttl_s: float) -> bool:
         """See `Coordination`."""

@@ -17,4 +17,12 @@ async def grant(storage: Storage, item: RateLimitItemPerSecond, key: str, wanted
     if wanted <= 0:
         return 0
     spent = await storage.incr(item.key_for(key), item.get_expiry(), wanted)
-    return max(0, min(wanted, item.amount - (spent - wanted)))
+    granted = max(0, min(wanted, item.amount - (spent - wanted)))
+    await give_back(storage, item, key, wanted - granted)
+    return granted
+
+
+async def give_back(storage: Storage, item: RateLimitItemPerSecond, key: str, unused: int) -> None:
+    """Undo part of a grant; when its window is over, the next one has that much more."""
+    if unused > 0:
+        await storage.incr(item.key_for(key), item.get_expiry(), -unused)

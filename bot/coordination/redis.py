@@ -17,7 +17,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from bot.coordination.local import LocalCoordination
-from bot.coordination.rates import grant, window
+from bot.coordination.rates import give_back, grant, window
 
 ANSWER_S = 0.25
 """How long Redis may take for one answer before we go on without it."""
@@ -97,6 +97,11 @@ class RedisCoordination:
         if granted is None:
             return await self._local.take(key, rate_per_s, wanted)
         return granted
+
+    async def give_back(self, key: str, rate_per_s: float, unused: int) -> None:
+        """See `Coordination`."""
+        item = window(rate_per_s)
+        await self._ask(lambda: give_back(self._storage, item, key, unused))
 
     async def lease(self, name: str, holder: str, ttl_s: float) -> bool:
         """See `Coordination`; without Redis every process has its own leader."""

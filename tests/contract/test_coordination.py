@@ -112,6 +112,14 @@ async def test_many_who_ask_at_once_share_one_rate(coordination: Coordination) -
     assert sum(granted) == 59
 
 
+async def test_what_is_given_back_can_be_taken_again(coordination: Coordination) -> None:
+    assert await coordination.take("sms", SLOW, 50) == 50
+    assert await coordination.take("sms", SLOW, 20) == 9
+    await coordination.give_back("sms", SLOW, 30)
+    await coordination.give_back("sms", SLOW, 0)
+    assert await coordination.take("sms", SLOW, 100) == 30
+
+
 @pytest.mark.parametrize("rate", [5.0, 2.5, 0.75])
 async def test_the_rate_comes_back(coordination: Coordination, clock: Clock, rate: float) -> None:
     assert await coordination.take("sms", rate, 1000) >= 1
@@ -245,6 +253,7 @@ async def assert_works_alone(one: RedisCoordination) -> None:
         assert await one.lease("alone", "x", LONG_S)
         assert not await one.lease("alone", "y", LONG_S)
         await one.release("alone", "x")
+        await one.give_back("alone", SLOW, 1)
         assert await one.lease("alone", "y", LONG_S)
         one.wake("alone")
         assert await one.wait("alone", LONG_S)
