@@ -173,7 +173,9 @@ def parse_email(raw: str) -> str:
         EmailError: not an address that a relay would take.
     """
     try:
-        address = validate_email(raw.strip(), check_deliverability=False, allow_smtputf8=False)
+        address = validate_email(
+            raw.strip(), check_deliverability=False, allow_smtputf8=False, strict=True
+        )
     except EmailNotValidError as error:
         raise EmailError(str(error)) from error
     if address.ascii_email is None:

@@ -125,7 +125,7 @@ def _text(value: Json) -> str:
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise JsonError("a number must be finite")
-        return format(value, "f")
+        return str(value)
     if isinstance(value, list):
         return f"[{','.join(map(_text, value))}]"
     if isinstance(value, dict):
