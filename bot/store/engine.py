@@ -124,7 +124,7 @@ class Store:
             with self._engine.begin() as conn:
                 conn.execute(sa.text("select 1"))
         except OperationalError as error:
-            raise _explain(error, self._engine.url) from error
+            raise explain(error, self._engine.url) from error
         for number in range(1 if self.is_sqlite else POSTGRES_THREADS):
             thread = threading.Thread(target=self._work, name=f"store-{number}", daemon=True)
             thread.start()
@@ -264,7 +264,8 @@ def _sqlite_engine(url: URL) -> Engine:
     return engine
 
 
-def _explain(error: DBAPIError, url: URL) -> StoreError:
+def explain(error: DBAPIError, url: URL) -> StoreError:
+    """Say in one line why the database cannot be opened, and what to do."""
     if "locked" in str(error.orig):
         return StoreBusyError(
             f"another paybot holds {url.database}; stop it first, or set DATABASE_URL to a "
