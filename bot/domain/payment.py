@@ -49,7 +49,7 @@ MOVES: dict[PaymentStatus, frozenset[PaymentStatus]] = {
     PaymentStatus.EXPIRED: _MONEY | {PaymentStatus.LINKED, PaymentStatus.HELD},
     PaymentStatus.CANCELLED: _MONEY | {PaymentStatus.HELD},
     PaymentStatus.HELD: _MONEY
-    | _STOPS
+    | (_STOPS - {PaymentStatus.HELD})
     | {PaymentStatus.REQUESTED, PaymentStatus.LINKED, PaymentStatus.DENIED},
     PaymentStatus.PAID: _RETURNS,
     PaymentStatus.REFUNDED: frozenset({PaymentStatus.REVERSED}),
