@@ -39,12 +39,13 @@ class Journal:
     def touch(self) -> None:
         """Tell the watchers that something changed."""
         self.version += 1
-        self._changed.set()
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     def close(self) -> None:
         """End every watch."""
         self.is_closed = True
-        self._changed.set()
+        self.touch()
 
     async def watch(self, heartbeat_s: float = 15.0) -> AsyncIterator[int]:
         """Yield the version at once, after each change, and every `heartbeat_s` seconds."""
@@ -57,7 +58,6 @@ class Journal:
                 yield seen
 
     async def _wait(self, seconds: float) -> None:
-        self._changed.clear()
         try:
             await asyncio.wait_for(self._changed.wait(), seconds)
         except TimeoutError:

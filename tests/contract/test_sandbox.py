@@ -433,11 +433,9 @@ class TestTelegram:
 
     async def test_taps_edits_and_files(self, http: httpx.AsyncClient, sandbox: Sandbox) -> None:
         sandbox.telegram.start(CHAT)
-        keyboard = {"inline_keyboard": [[{"text": "Ya", "callback_data": "paid:1"}]]}
-        sent = (
-            await bot(http, "sendMessage", chat_id=CHAT, text="hi", reply_markup=keyboard)
-        ).json()
-        number = sent["result"]["message_id"]
+        form = {"chat_id": CHAT, "text": "hi", "reply_markup": keyboard("paid:1")}
+        sent = await bot(http, "sendMessage", **form)
+        number = sent.json()["result"]["message_id"]
         query = sandbox.telegram.tap(CHAT, number, "paid:1")
         assert (await bot(http, "answerCallbackQuery", callback_query_id=query)).json()["result"]
         again = await bot(http, "answerCallbackQuery", callback_query_id=query)

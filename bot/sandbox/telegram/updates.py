@@ -88,10 +88,16 @@ class Updates:
     def close(self) -> None:
         """End waiting polls and redelivery."""
         self._is_closed = True
-        self._arrived.set()
+        self._signal()
+
+    def _signal(self) -> None:
+        # A fresh event each time, never a cleared one: a waiter that has not begun to wait yet
+        # would miss a signal set and cleared before its turn.
+        arrived, self._arrived = self._arrived, asyncio.Event()
+        arrived.set()
 
     def _wake(self) -> None:
-        self._arrived.set()
+        self._signal()
         if not self.hook.url:
             return
         for chat_id in {update.chat_id for update in self.pending} - self._draining:
@@ -110,7 +116,7 @@ class Updates:
             raise TelegramRefusalError(409, _WEBHOOK_ACTIVE)
         self._poll += 1
         mine = self._poll
-        self._arrived.set()
+        self._signal()
         if allowed is not None:
             self.hook.allowed = allowed
         self._confirm(offset)
@@ -130,7 +136,6 @@ class Updates:
             self.pending = [update for update in self.pending if update.update_id >= offset]
 
     async def _wait(self, seconds: float) -> bool:
-        self._arrived.clear()
         try:
             await asyncio.wait_for(self._arrived.wait(), seconds)
         except TimeoutError:

@@ -68,20 +68,27 @@ class Delivery:
             for message in self._handsets.received_by(address)
             if message.is_whatsapp and message.status == "delivered"
         ]
+        # All are marked before any is told, so that looking twice tells only once.
         for message in unread:
-            await self._step(message, "read", pause_s=0.0)
+            self._mark(message, "read", 0)
+        for message in unread:
+            await self._tell(message)
         return len(unread)
 
-    async def _step(
-        self, message: Message, status: str, error: int = 0, pause_s: float | None = None
-    ) -> None:
-        await asyncio.sleep(self._config.step_s if pause_s is None else pause_s)
+    async def _step(self, message: Message, status: str, error: int = 0) -> None:
+        await asyncio.sleep(self._config.step_s)
+        self._mark(message, status, error)
+        await self._tell(message)
+
+    def _mark(self, message: Message, status: str, error: int) -> None:
         message.status = status
         message.error_code = error or None
         message.updated_at = self._now()
         if status == "sent":
             message.sent_at = message.updated_at
         self._journal.touch()
+
+    async def _tell(self, message: Message) -> None:
         if message.status_callback:
             await self._postman.send(
                 self._handsets.webhook("status", message.status_callback, self._fields(message))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx
@@ -13,8 +14,8 @@ class Call:
     headers: httpx.Headers
     body: bytes
 
-    def json(self) -> dict[str, object]:
-        body: dict[str, object] = json.loads(self.body)
+    def json(self) -> dict[str, Any]:
+        body: dict[str, Any] = json.loads(self.body)
         return body
 
     def form(self) -> list[tuple[str, str]]:
