@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
     with ExitStack() as stack:
         tests = _stage("pytest", _pytest(arguments), _with_services(stack))
     print(_not_run(tests.output), end="")
-    print(_closing_lines(tests.output))
+    print(_closing_line(tests.output))
     return 0 if all(stage.is_ok for stage in (*ended, tests)) else 1
 
 
@@ -115,7 +115,7 @@ def _not_run(output: str) -> str:
     return f"Did not run{wanted}:\n{lines}"
 
 
-def _closing_lines(output: str) -> str:
+def _closing_line(output: str) -> str:
     lines = [line for line in output.splitlines() if line.strip()]
     return lines[-1] if lines else "pytest printed nothing"
 
