@@ -11,7 +11,7 @@ from bot.telemetry.logs import configure_logging, correlated, correlation_id
 from bot.telemetry.masking import Mask
 
 if TYPE_CHECKING:
-    from bot.telemetry.metrics import Metrics
+    from bot.telemetry.prometheus import Metrics
 
 __all__ = [
     "Mask",
@@ -28,7 +28,7 @@ __all__ = [
 @functools.cache
 def metrics() -> "Metrics":
     """This process's numbers, made when first asked for: their library is slow to import."""
-    from bot.telemetry.metrics import Metrics
+    from bot.telemetry.prometheus import Metrics
 
     return Metrics()
 
