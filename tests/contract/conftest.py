@@ -1,11 +1,13 @@
 """What the suites over the books share."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from bot.store.migrate import migrate
 from tests.contract.databases import copy_of, empty, sqlite_url
+from tests.contract.world import World
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +40,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return url
     template: Path = request.getfixturevalue("sqlite_template")
     return copy_of(template, tmp_path / "paybot.db")
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    """The books on either engine, with a clock that stands still."""
+    world = World(database_url)
+    world.store.open()
+    yield world
+    await world.store.close()
