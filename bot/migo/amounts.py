@@ -63,6 +63,7 @@ def decode_amount(value: Json, currency: str, unit: AmountUnit) -> Money:
 
 
 def _number(value: Json) -> Decimal:
+    # True is an int to Python.
     if isinstance(value, bool):
         raise AmountError("an amount is a number")
     if isinstance(value, int | Decimal):

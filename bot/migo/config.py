@@ -93,6 +93,7 @@ class MigoConfig:
         A sandbox link sent by a production service would be "paid" with nobody's money.
         """
         own = self.environment
+        # An emulator or a relay of the merchant may stand before either environment.
         if own is Environment.LOCAL:
             return frozenset(self.link_hosts)
         return frozenset(host for host in self.link_hosts if _LINK_HOSTS.get(host, own) is own)

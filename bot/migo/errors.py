@@ -261,6 +261,7 @@ def error_for(
         own_code: from the body, None if absent or unreadable.
         retry_after_s: the delay that a 429 asked for, in seconds.
     """
+    # Managed gateways answer 504 at about 30 s while the request behind them goes on.
     if not 400 <= http_status < 500:
         return ServerFailedError(http_status=http_status, own_code=own_code)
     known = _BY_OWN_CODE.get(own_code)
@@ -273,6 +274,7 @@ def error_for(
             )
         case 401:
             return TokenRejectedError(http_status=http_status, own_code=own_code)
+        # Unknown rather than refused: "refused" invites a second link at once.
         case 400 if own_code is None:
             return CreationFailedError(http_status=http_status)
     return OtherRefusalError(http_status=http_status, own_code=own_code)

@@ -62,6 +62,7 @@ def _authority(parts: SplitResult) -> tuple[str, int]:
     """Host and port, only where no two parsers could disagree about them."""
     host = parts.hostname or ""
     port = parts.port
+    # "host:", "host:0443" and "user@host" read alike to urlsplit, not to every browser.
     literal = f"[{host}]" if ":" in host else host
     written = literal if port is None else f"{literal}:{port}"
     if not host or parts.netloc.lower() != written:
