@@ -8,6 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
+from sqlalchemy.exc import IntegrityError
 
 from bot.domain.money import Money
 from bot.domain.payment import (
@@ -26,6 +27,10 @@ from bot.store.schema import customer, payment
 
 class IllegalMoveError(Exception):
     """The payment cannot go there from where it is."""
+
+
+class TakenError(Exception):
+    """Somebody else wrote a payment under the same key or external id a moment ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,32 +86,37 @@ def insert(tx: Tx, new: NewPayment) -> None:
     """Write a new payment and its first ledger entry.
 
     Raises:
-        sqlalchemy.exc.IntegrityError: its external id or idempotency key is taken.
+        TakenError: its external id or idempotency key is taken; this transaction is lost.
     """
-    tx.run(
-        payment.insert().values(
-            id=new.id,
-            customer_id=new.customer_id,
-            amount_minor=new.money.minor,
-            currency=new.money.currency,
-            status=PaymentStatus.REQUESTED.value,
-            version=0,
-            route=list(new.route),
-            concept=new.concept,
-            external_id=new.external_id,
-            idempotency_key=new.idempotency_key,
-            request_hash=new.request_hash,
-            created_by=new.created_by,
-            notify=new.notify,
-            reminders=new.reminders,
-            send_at=new.send_at,
-            due_at=new.due_at,
-            expires_at=new.expires_at,
-            created_at=tx.now,
-            updated_at=tx.now,
-        )
-    )
+    try:
+        tx.run(payment.insert().values(_values_of(tx, new)))
+    except IntegrityError as error:
+        raise TakenError from error
     ledger.enter(tx, new.id, version=0, old=None, new=PaymentStatus.REQUESTED, why=new.created_by)
+
+
+def _values_of(tx: Tx, new: NewPayment) -> dict[str, object]:
+    return {
+        "id": new.id,
+        "customer_id": new.customer_id,
+        "amount_minor": new.money.minor,
+        "currency": new.money.currency,
+        "status": PaymentStatus.REQUESTED.value,
+        "version": 0,
+        "route": list(new.route),
+        "concept": new.concept,
+        "external_id": new.external_id,
+        "idempotency_key": new.idempotency_key,
+        "request_hash": new.request_hash,
+        "created_by": new.created_by,
+        "notify": new.notify,
+        "reminders": new.reminders,
+        "send_at": new.send_at,
+        "due_at": new.due_at,
+        "expires_at": new.expires_at,
+        "created_at": tx.now,
+        "updated_at": tx.now,
+    }
 
 
 def read(tx: Tx, payment_id: str, *, lock: bool = False) -> Payment | None:
