@@ -27,7 +27,7 @@ class Sandbox(World):
         super().__init__(config)
         self._smtp_address = "127.0.0.1:2525"
         self._server: HttpServer | None = None
-        self._relay = MailRelay(self.mailbox, self.faults, self.journal)
+        self._relay = MailRelay(self.mailbox, self.faults, self.journal, self.people)
         self.asgi: ASGIApp = self._application()
 
     def _application(self) -> ASGIApp:

@@ -73,7 +73,9 @@ class Faults:
 
         Args:
             provider: migo, twilio, telegram or smtp.
-            operation: as `create`, `status`, `callback`, `sendMessage`, `data`; `*` is any.
+            operation: migo `create`, `callback`; twilio `create`, `list`, `fetch`, `deliver`,
+                `status`, `inbound`; telegram a method's name, or `update`; smtp `rcpt`, `data`.
+                `*` is any.
             kind: see `FaultKind`.
             times: how many calls suffer it, at least 1.
             details: as the kind describes.

@@ -174,11 +174,11 @@ class TestTwilio:
     def test_signs_the_published_vector(self) -> None:
         """Source: Twilio docs "Webhooks security", its worked example."""
         parameters = {
-            "CallSid": "CA1234567890ABCDE",
-            "Caller": "+12349013030",
-            "Digits": "1234",
-            "From": "+12349013030",
             "To": "+18005551212",
+            "From": "+12349013030",
+            "Digits": "1234",
+            "Caller": "+12349013030",
+            "CallSid": "CA1234567890ABCDE",
         }
         url = "https://mycompany.com/myapp.php?foo=1&bar=2"
         assert sign(TOKEN, url, parameters.items()) == "0/KCTR6DLpKmkAf8muzZqo1nDgQ="

@@ -8,6 +8,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from bot.sandbox.faults import Fault, FaultKind, Faults
 from bot.sandbox.journal import Journal
 from bot.sandbox.mail.mailbox import Mailbox
+from bot.sandbox.people import People
 
 _NO_SUCH_USER: Final = "550 5.1.1 no such user"
 _IDENT: Final = "sandbox mail relay"
@@ -79,10 +80,11 @@ def _reply(fault: Fault) -> str:
 class MailRelay:
     """Listens for mail inside the caller's event loop."""
 
-    def __init__(self, mailbox: Mailbox, faults: Faults, journal: Journal) -> None:
+    def __init__(self, mailbox: Mailbox, faults: Faults, journal: Journal, people: People) -> None:
         self.mailbox = mailbox
         self.faults = faults
         self._journal = journal
+        self._people = people
         self._server: asyncio.Server | None = None
         self._open: set[SMTP] = set()
 
@@ -90,6 +92,7 @@ class MailRelay:
         """Put a received mail into a mailbox."""
         content = envelope.original_content or b""
         mail = self.mailbox.put(content, envelope.mail_from or "", address)
+        self._people.by_email(address)
         self._journal.note("smtp", f"mail to {address}: {mail.subject}")
 
     async def start(self, host: str, port: int) -> int:

@@ -56,7 +56,6 @@ class Callbacks:
         self._transactions = transactions
         self._faults = faults
         self._postman = postman
-        self._last: dict[str, Webhook] = {}
 
     def body(self, transaction: Transaction, status: str, amount_minor: int) -> Body:
         """Build the standard body with the configured extras."""
@@ -88,7 +87,7 @@ class Callbacks:
             {"content-type": "application/json"} | headers,
             f"callback {body['status']} {transaction.reference}",
         )
-        self._last[transaction.uid] = webhook
+        transaction.last_callback = webhook
         self._postman.start(self._deliver(webhook))
 
     def _take_alteration(self) -> Fault | None:
@@ -113,6 +112,10 @@ class Callbacks:
             posted = await self._postman.post(webhook)
 
     async def replay(self, uid: str) -> Posted | None:
-        """Post the last callback of `uid` again, byte by byte; None if there was none."""
-        webhook = self._last.get(uid)
+        """Post the last callback of `uid` again, byte by byte; None if there was none.
+
+        Raises:
+            MigoRefusalError: 2000, no such link.
+        """
+        webhook = self._transactions.get(uid).last_callback
         return None if webhook is None else await self._postman.post(webhook)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
@@ -58,7 +59,9 @@ class PayPage:
             transaction = self._migo.open(uid)
         except MigoRefusalError:
             return self._page("missing.html", {}, 404)
-        return self._page("pay.html", self._facts(transaction), 200)
+        is_challenge = request.query_params.get("step") == "challenge"
+        name = "challenge.html" if is_challenge else "pay.html"
+        return self._page(name, self._facts(transaction), 200)
 
     def _facts(self, transaction: Transaction) -> dict[str, object]:
         return {
@@ -77,14 +80,16 @@ class PayPage:
 
     async def _act(self, request: Request) -> Response:
         uid = request.query_params.get("orderId", "")
-        form = dict(urlencoded(await request.body()))
+        action = dict(urlencoded(await request.body())).get("action", "")
+        if action == "challenge":
+            return RedirectResponse(f"/pay/?orderId={quote(uid)}&step=challenge", 303)
         try:
-            pay_action(self._migo, uid, form.get("action", ""))
+            pay_action(self._migo, uid, action)
         except MigoRefusalError:
             return self._page("missing.html", {}, 404)
         except LookupError:
             return Response("unknown action", 422)
-        return RedirectResponse(f"/pay/?orderId={uid}", 303)
+        return RedirectResponse(f"/pay/?orderId={quote(uid)}", 303)
 
 
 def pay_action(migo: Migo, uid: str, action: str) -> None:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 from bot.sandbox.config import MigoConfig
+from bot.sandbox.webhooks import Webhook
 
 _UID_CHARS: Final = string.ascii_letters + string.digits
 _REQUIRED: Final = ("amount", "userId", "channel", "client")
@@ -62,6 +63,7 @@ class Transaction:
     refunded_minor: int = 0
     opened: int = 0
     history: list[str] = field(default_factory=list)
+    last_callback: Webhook | None = None
 
     def dismiss(self) -> None:
         """Close the link.

@@ -102,7 +102,6 @@ class Control:
         if action == "open":
             self._world.migo.open(uid)
         elif action == "replay":
-            self._world.migo.transactions.get(uid)
             await self._world.migo.replay(uid)
         else:
             pay_action(self._world.migo, uid, action)

@@ -99,12 +99,19 @@ class MessageLog:
     def add(self, message: Message) -> Message:
         """Keep a message under its sid."""
         self._by_sid[message.sid] = message
-        self._by_address.setdefault(message.to, deque(maxlen=1000)).append(message)
-        if message.sender != message.to:
-            self._by_address.setdefault(message.sender, deque(maxlen=1000)).append(message)
+        for address in {message.to, message.sender}:
+            self._by_address.setdefault(address, deque(maxlen=1000)).append(message)
         if len(self._by_sid) > self._keep:
-            self._by_sid.popitem(last=False)
+            self._forget(self._by_sid.popitem(last=False)[1])
         return message
+
+    def _forget(self, message: Message) -> None:
+        for address in {message.to, message.sender}:
+            chat = self._by_address.get(address)
+            if chat and chat[0] is message:
+                chat.popleft()
+            if not chat:
+                self._by_address.pop(address, None)
 
     def get(self, sid: str) -> Message | None:
         """Find a message."""

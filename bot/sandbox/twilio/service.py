@@ -53,6 +53,7 @@ class Twilio:
         self._faults = faults
         self._postman = postman
         self._journal = journal
+        self._people = people
         self._now = now
         self._base_url = base_url
 
@@ -102,6 +103,7 @@ class Twilio:
             service_sid=service,
             late_error=late_error,
         )
+        self._people.by_phone(message.to.removeprefix("whatsapp:"))
         self._journal.touch()
         return self.messages.add(message)
 

@@ -4,6 +4,7 @@ import base64
 import re
 import tomllib
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 
 from bot.sandbox import Sandbox
 from bot.sandbox.twilio.content import load_contents
+from bot.sandbox.twilio.messages import Message, MessageLog
 from tests.unit.sandbox.service import Service
 
 JsonObject = dict[str, object]
@@ -207,3 +209,32 @@ def test_variables_that_whatsapp_would_refuse() -> None:
     assert content.fill({"1": "a" + " " * 5 + "b"}, "").error == 63013
     assert content.fill({"1": "x" * 1100}, "").error == 63013
     assert content.fill({"1": "Ana"}, "").error == 0
+
+
+async def test_a_challenge_leads_to_either_end(http: httpx.AsyncClient, uid: str) -> None:
+    asked = await http.post(f"/pay/?orderId={uid}", data={"action": "challenge"})
+    page = await http.get(asked.headers["location"])
+    assert "One-time code" in page.text
+    assert re.findall(r'value="(\w+)"', page.text) == ["approve", "decline"]
+
+
+async def test_a_stranger_becomes_a_person_but_not_without_end(
+    sandbox: Sandbox, http: httpx.AsyncClient
+) -> None:
+    for number in range(150):
+        sandbox.people.by_phone(f"+5025000{number:04d}")
+    assert len(list(sandbox.people)) == 101
+    assert sandbox.people.by_email("ANA@example.com").id == "ana"
+    seen = (await http.get("/sandbox/api/state", params={"person": "+50250000003"})).json()
+    assert seen["sms"]["address"] == "+50250000003"
+
+
+def test_forgets_the_oldest_messages_with_their_addresses() -> None:
+    log = MessageLog(2, lambda: datetime(2026, 4, 3, tzinfo=UTC))
+    for number in range(4):
+        to = f"+50255550{number:03d}"
+        at = datetime(2026, 4, 3, tzinfo=UTC)
+        log.add(Message(f"SM{number}", to, "+1", "hi", "outbound-api", "sent", at))
+    assert [message.sid for message in log] == ["SM2", "SM3"]
+    assert log.with_address("+50255550000") == []
+    assert [message.sid for message in log.with_address("+1")] == ["SM2", "SM3"]
