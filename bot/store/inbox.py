@@ -154,10 +154,10 @@ def finish(tx: Tx, item: InboxItem, *, status: str = "done", error: str | None =
 
 
 def postpone(tx: Tx, item: InboxItem, *, delay: timedelta, error: str) -> None:
-    """Give an item back, to be taken again after `delay`."""
+    """Give an item back, to be taken again after `delay`; nothing if it is no longer held."""
     tx.run(
         inbox.update()
-        .where(inbox.c.id == item.id, inbox.c.token == item.token)
+        .where(inbox.c.id == item.id, inbox.c.token == item.token, inbox.c.status == "claimed")
         .values(status="new", not_before=tx.now + delay, last_error=error, lease_until=None)
     )
 
