@@ -133,8 +133,10 @@ def take(
             tries=outbox.c.tries + 1,
             updated_at=tx.now,
         )
+        .returning(outbox.c.id)
     )
-    return _read(tx, outbox.c.token == token) if taken.rowcount else []
+    ids = list(taken.scalars())
+    return _read(tx, outbox.c.id.in_(ids)) if ids else []
 
 
 def _labelled(table: "sa.FromClause", prefix: str) -> "list[sa.Label[object]]":
