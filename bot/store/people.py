@@ -166,7 +166,7 @@ def telegram_chat(tx: Tx, customer_id: int) -> str | None:
             address.c.customer_id == customer_id,
             address.c.channel == ChannelName.TELEGRAM.value,
         )
-        .order_by(address.c.last_inbound_at.desc(), address.c.id.desc())
+        .order_by(address.c.last_inbound_at.desc().nulls_last(), address.c.id.desc())
         .limit(1)
     )
     return tx.run(statement).scalar()
