@@ -33,7 +33,7 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["local", "redis"])
+@pytest.fixture(params=["local", pytest.param("redis", marks=pytest.mark.redis)])
 async def coordination(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[Coordination]:
     if request.param == "local":
         yield LocalCoordination(clock)
@@ -287,15 +287,19 @@ async def test_an_outage_costs_nothing_but_company(server: RedisServer, outage: 
 
 
 async def test_one_outage_is_told_once(
-    server: RedisServer, outage: Outage, caplog: pytest.LogCaptureFixture
+    server: RedisServer,
+    outage: Outage,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     begin, end = outage
+    monkeypatch.setattr("bot.coordination.redis.RETRY_S", 0.0)
     caplog.set_level(logging.INFO, "bot.coordination.redis")
     async with running(server.url, "t:") as one:
         await eventually(lambda: one.is_listening)
         begin(server)
         await eventually(lambda: not one.is_listening, within_s=RECOVERY_S)
-        for _ in range(50):
+        for _ in range(4):
             await one.take("sms", 10, 1)
         end(server)
         await eventually(lambda: one.is_listening, within_s=RECOVERY_S)
