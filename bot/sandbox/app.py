@@ -57,10 +57,12 @@ class Sandbox(World):
         except OSError:
             await self._relay.stop()
             raise
+        # Links already made keep the address they were made with, as in life.
         self.base_url = f"http://{host}:{port}"
 
     async def stop(self) -> None:
         """End streams, polls and webhooks under way, and close the ports."""
+        # Streams and polls end first: the server waits for open requests.
         self.journal.close()
         self.telegram.updates.close()
         await self.postman.aclose()

@@ -21,6 +21,7 @@ def _hex(digits: int) -> Callable[[], str]:
 
 
 def _telegram_token() -> str:
+    # Clients check the shape: digits, a colon, and 35 characters that begin with AA.
     return f"{secrets.randbelow(10**9) + 10**9}:AA{secrets.token_urlsafe(25)[:33]}"
 
 
@@ -38,6 +39,7 @@ class MigoConfig:
     token: str = field(default_factory=_hex(64), repr=False)
     public_key: str = field(default_factory=_hex(32), repr=False)
     private_key: str = field(default_factory=_hex(64), repr=False)
+    # The one slug that Migo's sandbox cheat sheet makes public.
     client: str = "migoDeveloper"
     merchant: str = "Sandbox Merchant"
     amount_unit: AmountUnit = "minor"

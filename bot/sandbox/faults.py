@@ -92,6 +92,7 @@ class Faults:
     def take(self, provider: str, operation: str) -> Fault | None:
         """Use up one turn of the oldest order that fits, if there is one."""
         for fault in self._orders:
+            # First in, first out: a test can line up faults for one call after another.
             if fault.provider == provider and fault.operation in (operation, "*"):
                 return self.take_this(fault)
         return None

@@ -26,6 +26,7 @@ class Journal:
 
     def __init__(self, now: Callable[[], datetime], keep: int) -> None:
         self._now = now
+        # Sooner forgotten than messages: nobody scrolls through more than a screenful.
         self.entries: deque[Entry] = deque(maxlen=min(keep, 500))
         self.version = 0
         self._changed = asyncio.Event()

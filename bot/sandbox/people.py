@@ -41,6 +41,7 @@ class People:
         self._people[person.id] = person
         for address in (person.phone, person.email.lower(), str(person.telegram_id)):
             if address:
+                # An old address stays bound: what was sent to it must not meet a stranger.
                 self._by_address[address] = person.id
         return person
 

@@ -43,11 +43,13 @@ class HttpServer:
         config = uvicorn.Config(
             app,
             http=_Protocol,
+            # Nothing here is a WebSocket, and looking for a library costs start-up time.
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
+            # A browser left open holds its event stream; it must not hold the shutdown.
             timeout_graceful_shutdown=2,
         )
         self._server = _Server(config)
@@ -59,6 +61,7 @@ class HttpServer:
         Raises:
             OSError: the port is taken.
         """
+        # Bound here and not by uvicorn, which ends the whole process when a port is taken.
         listener = socket.create_server((host, port), backlog=2048)
         listener.setblocking(False)
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]))

@@ -16,6 +16,7 @@ import httpx
 from bot.sandbox.faults import Fault, FaultKind, Faults
 from bot.sandbox.journal import Journal
 
+# httpx searches its pool in linear time: more connections make it slower, not faster.
 MAX_AT_ONCE: Final = 32
 
 
@@ -76,6 +77,7 @@ class Postman:
     def start(self, work: Coroutine[object, object, object]) -> None:
         """Run `work` in the background; `settled` waits for it."""
         task: asyncio.Task[object] = asyncio.create_task(work)
+        # The loop keeps only weak references to tasks; without this one they may vanish midway.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -86,6 +88,7 @@ class Postman:
 
     async def settled(self) -> None:
         """Wait until nothing is under way. Requests held back by `reorder` stay held."""
+        # A webhook's answer can cause the next one, so one pass is not enough.
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
@@ -125,6 +128,7 @@ class Postman:
 
     async def _post_then_held(self, webhook: Webhook) -> Posted:
         posted = await self.post(webhook)
+        # Exactly the next of its kind overtakes; a third one finds nothing held any more.
         for held in self._held.pop((webhook.provider, webhook.operation), ()):
             await self.post(held)
         return posted
@@ -174,6 +178,7 @@ class Postman:
             self._client = httpx.AsyncClient(
                 transport=self._transport,
                 timeout=self._timeout_s,
+                # A proxy from the environment would carry loopback traffic away.
                 trust_env=False,
                 limits=httpx.Limits(max_connections=MAX_AT_ONCE),
             )

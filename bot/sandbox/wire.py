@@ -54,11 +54,13 @@ async def json_object(request: Request) -> dict[str, object]:
 
 def urlencoded(body: bytes) -> list[tuple[str, str]]:
     """Read an urlencoded form; order, repeats and blanks are kept."""
+    # By hand and not by the framework's form reader: signatures need repeats and blanks.
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
 def multipart(content_type: str, body: bytes) -> Form:
     """Read a multipart/form-data body; parts without a name are dropped."""
+    # The email parser reads MIME with a header in front; HTTP carries it outside the body.
     head = f"content-type: {content_type}\r\n\r\n".encode()
     message = BytesParser(policy=HTTP).parsebytes(head + body)
     form: Form = {}
@@ -84,6 +86,7 @@ class AbortedResponse(Response):
         if extension is None:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
         extension["abort"]()
+        # The server answers 500 for an application that returns before the socket is gone.
         while (await receive())["type"] != "http.disconnect":
             pass
 

@@ -21,6 +21,7 @@ class World:
         self.faults = Faults()
         self.people = People(self.config.people)
         self.journal = Journal(now, keep)
+        # One for all providers: held, delayed and counted webhooks are found in one place.
         self.postman = Postman(
             self.faults, self.journal, timeout_s=self.config.webhook_timeout_s, keep=keep
         )

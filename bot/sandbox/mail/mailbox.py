@@ -48,6 +48,7 @@ class Mail:
 
         def put(match: re.Match[str]) -> str:
             picture = self.pictures.get(match[1])
+            # A picture that is not there shows as broken, as it would in a mail program.
             if picture is None:
                 return match[0]
             return (
@@ -60,6 +61,7 @@ class Mail:
 def parse_mail(raw: bytes, sender: str, to: str, at: datetime) -> Mail:
     """Read one message as it came over SMTP."""
     message = message_from_bytes(raw, policy=default)
+    # The default policy makes EmailMessage, which the stubs of the parser do not say.
     assert isinstance(message, EmailMessage)  # noqa: S101
     return Mail(
         id=secrets.token_hex(8),

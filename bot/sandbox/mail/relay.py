@@ -37,9 +37,11 @@ class _Handler:
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
         """Take or refuse a mail; it is already here when a fault hides the answer."""
+        # Asked before the mail is kept: a refused mail must not be found in the mailbox.
         fault = self._relay.faults.take("smtp", "data")
         if fault is not None and fault.kind in (FaultKind.REFUSE, FaultKind.THROTTLE):
             return _reply(fault)
+        # Kept before the answer: a sender that loses the answer has delivered all the same.
         for address in envelope.rcpt_tos:
             self._relay.take(envelope, address)
         if fault is not None and (reply := await self._suffer(server, fault)):
@@ -119,6 +121,7 @@ class MailRelay:
         if self._server is None:
             return
         self._server.close()
+        # aiosmtpd waits for QUIT for minutes; a kept connection must not outlive the listener.
         for smtp in self._open:
             _abort(smtp)
         await self._server.wait_closed()

@@ -67,6 +67,7 @@ class Callbacks:
             "currency": transaction.currency,
         }
         if "externalId" in self._config.callback_extras and transaction.external_id is not None:
+            # Whether the standard payload has it is not confirmed, hence the switch.
             body["externalId"] = transaction.external_id
         if "customKeys" in self._config.callback_extras and transaction.custom_keys is not None:
             body["customKeys"] = transaction.custom_keys
@@ -76,6 +77,7 @@ class Callbacks:
         """Post a callback in the background."""
         body = self.body(transaction, status, amount_minor)
         headers = {self._config.callback_header: self._config.callback_secret}
+        # Apart from the other faults, so that a changed callback may also come twice or late.
         altered = self._take_alteration()
         if altered is not None:
             body, headers = self._alter(altered.text("how", "extra_fields"), body, headers)
@@ -105,6 +107,7 @@ class Callbacks:
 
     async def _deliver(self, webhook: Webhook) -> None:
         posted = await self._postman.send(webhook)
+        # Migo promises no retries; the pause doubles because something has to be chosen.
         for attempt in range(self._config.callback_retries):
             if posted is None or posted.is_taken:
                 return

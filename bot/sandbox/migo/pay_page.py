@@ -81,6 +81,7 @@ class PayPage:
     async def _act(self, request: Request) -> Response:
         uid = request.query_params.get("orderId", "")
         action = dict(urlencoded(await request.body())).get("action", "")
+        # The bank's page stands between paying and its outcome; nothing is told to the merchant.
         if action == "challenge":
             return RedirectResponse(f"/pay/?orderId={quote(uid)}&step=challenge", 303)
         try:
@@ -89,6 +90,7 @@ class PayPage:
             return self._page("missing.html", {}, 404)
         except LookupError:
             return Response("unknown action", 422)
+        # See Other: reloading the page afterwards must not pay again.
         return RedirectResponse(f"/pay/?orderId={quote(uid)}", 303)
 
 
@@ -100,6 +102,7 @@ def pay_action(migo: Migo, uid: str, action: str) -> None:
         LookupError: no such action.
     """
     transaction = migo.transactions.get(uid)
+    # At least one unit, so that even the smallest payment can be refunded in part.
     half = max(1, transaction.amount_minor // 2)
     actions: dict[str, Callable[[], None]] = {
         "approve": lambda: migo.approve(uid),

@@ -68,6 +68,7 @@ class Migo:
     def refund(self, uid: str, amount_minor: int | None = None) -> None:
         """Give money back, all that is left unless an amount is named; callbacks name that part."""
         transaction = self.transactions.get(uid)
+        # Never more than was paid: Migo accumulates what it gave back.
         left = transaction.amount_minor - transaction.refunded_minor
         part = left if amount_minor is None else min(amount_minor, left)
         transaction.refunded_minor += part
@@ -85,6 +86,7 @@ class Migo:
         """Note that the payment page was looked at."""
         transaction = self.transactions.get(uid)
         transaction.opened += 1
+        # The documents call an opened link used.
         if transaction.status == "created":
             transaction.status = "used"
             self._journal.note("migo", f"link opened {transaction.reference}")
@@ -134,10 +136,12 @@ class Migo:
             response = self._refuse(error)
         else:
             response = json_response({"uid": transaction.uid, "URL": self.link(transaction.uid)})
+        # Refusals need it as well, or a browser cannot read them.
         response.headers.update(_CORS)
         return response
 
     def _book(self, body: Mapping[str, object]) -> Transaction:
+        # The keys must not be kept with the request, which tests and people may look at.
         public = {key: body[key] for key in body if key not in ("privateKey", "publicKey")}
         transaction = self.transactions.create(public, self._now())
         self._journal.note("migo", f"link created {transaction.reference}")
@@ -148,6 +152,7 @@ class Migo:
         return own_code_response(error.own_code, str(error))
 
     def _has_token(self, request: Request) -> bool:
+        # Raw is the documented form; a leading Bearer is tolerated and stripped.
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         return hmac.compare_digest(given.encode(), self.config.token.encode())
 

@@ -112,6 +112,7 @@ class Transactions:
         self._check_overrides(request.get("processorAmount"), amount)
         self._check_customer(str(request["userId"]))
         external_id, custom = request.get("externalId"), request.get("customKeys")
+        # Only a booked transaction takes a number: a refused one leaves no gap.
         self._number += 1
         transaction = Transaction(
             uid="".join(secrets.choice(_UID_CHARS) for _ in range(21)),
@@ -149,11 +150,13 @@ class Transactions:
 
         All currencies Migo lists (GTQ, USD, MXN, CRC, HNL, DOP, COP, SVC) have two minor digits.
         """
+        # In Python True is an integer; in JSON it is no amount.
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             raise MigoRefusalError(5000, "amount is a number")
         amount = Decimal(value)
         if not amount.is_finite():
             raise MigoRefusalError(5000, "amount is a number")
+        # The documents contradict each other on the unit; a client has one of them.
         minor = amount if self._config.amount_unit == "minor" else amount * 100
         if minor != minor.to_integral_value():
             raise MigoRefusalError(5000, "amount has too many decimals")
@@ -168,6 +171,7 @@ class Transactions:
 
     def _check_customer(self, user_id: str) -> None:
         for customer, state in self._config.customers.items():
+            # Stored verbatim, and the documents use both forms of a phone number.
             if customer.lstrip("+") == user_id.lstrip("+"):
                 raise MigoRefusalError(_CUSTOMER_CODES[state])
 

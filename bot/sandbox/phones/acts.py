@@ -68,6 +68,7 @@ class Acts:
     async def _tap_whatsapp(self, person: Person, body: Body) -> None:
         handsets = self._world.twilio.handsets
         sid, title = str(body.get("id", "")), str(body.get("title", ""))
+        # Looked up here, so that a wrong button is an answer and not a lost background task.
         handsets.button(sid, title)
         self._later(handsets.tap(f"whatsapp:{person.phone}", sid, title))
 

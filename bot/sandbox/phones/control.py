@@ -57,6 +57,7 @@ class Control:
 
     def _person(self, person_id: str | None) -> Person:
         people = self._world.people
+        # The page opens without knowing anybody.
         return next(iter(people)) if not person_id else people.get(person_id)
 
     async def _state(self, request: Request) -> Response:
@@ -179,6 +180,7 @@ def _changing(
 
     async def endpoint(request: Request) -> Response:
         kind = request.headers.get("content-type", "")
+        # A form of a foreign page cannot have this type without asking the browser first.
         if not kind.startswith("application/json"):
             return _problem("send application/json", 415)
         try:

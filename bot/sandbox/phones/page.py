@@ -15,6 +15,7 @@ _HEADERS: Final = {
         "connect-src 'self'; frame-src 'self'; form-action 'none'; base-uri 'none'; "
         "frame-ancestors 'none'"
     ),
+    # Asked for again each time: an upgraded page must not run on old scripts.
     "cache-control": "no-cache",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",

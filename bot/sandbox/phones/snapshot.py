@@ -126,6 +126,7 @@ def _mail(mail: Mail) -> JsonObject:
 def _telegram(world: World, person: Person) -> JsonObject:
     telegram = world.telegram
     chat = telegram.chats.chat(person.telegram_id)
+    # Telegram shows a tap's answer as a passing note; the count tells the page of a new one.
     answered = [tap.answer for tap in telegram.chats.taps.values() if tap.answer]
     return {
         "bot": telegram.config.name,

@@ -77,6 +77,7 @@ class Chats:
         self._config = config
         self._people = people
         self._now = now
+        # One row of numbers for all chats, as Telegram keeps it for private chats of a bot.
         self._message_ids = itertools.count(1)
         self._chats: dict[int, Chat] = {}
         self.files: OrderedDict[str, StoredFile] = OrderedDict()
@@ -113,6 +114,7 @@ class Chats:
         chat = self.chat(int(text))
         if chat.is_blocked:
             raise TelegramRefusalError(403, BLOCKED)
+        # A bot cannot begin a conversation: the person presses Start first.
         if not chat.is_started:
             raise TelegramRefusalError(403, NEVER_STARTED)
         return chat
@@ -158,6 +160,7 @@ class Chats:
 
     def message_json(self, chat: Chat, message: ChatMessage) -> JsonObject:
         """Write a message the way the Bot API does. Source: Bot API, Message."""
+        # In a private chat both sides' messages name the person's chat.
         sender = self.bot_user() if message.is_from_bot else self.user(chat.person_id)
         body: JsonObject = {
             "message_id": message.message_id,

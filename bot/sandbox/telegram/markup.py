@@ -46,12 +46,14 @@ def check_inline(markup: JsonObject) -> JsonObject:
         if not button.get("text"):
             raise TelegramRefusalError(400, "Bad Request: can't parse inline keyboard button")
         data = button.get("callback_data")
+        # Counted in bytes: a Spanish word is longer than it looks.
         if data is not None and not 1 <= len(str(data).encode()) <= 64:
             raise TelegramRefusalError(400, "Bad Request: BUTTON_DATA_INVALID")
         url = button.get("url")
         if url is not None and not str(url).startswith(("http://", "https://", "tg://")):
             reason = f"Bad Request: inline keyboard button URL '{url}' is invalid: Wrong HTTP URL"
             raise TelegramRefusalError(400, reason)
+        # Telegram wants each inline button to do exactly one thing.
         if not {"url", "callback_data", "copy_text", "web_app", "login_url"} & button.keys():
             raise TelegramRefusalError(
                 400, "Bad Request: can't parse inline keyboard button: Text buttons are unallowed"

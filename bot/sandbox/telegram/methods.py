@@ -113,6 +113,7 @@ class Methods:
     def _text(self, form: Form, name: str, most: int) -> str:
         text = str(form.get(name, ""))
         shown = plain_text(text, str(form.get("parse_mode", "")))
+        # After entity parsing and in UTF-16 units, as Telegram counts.
         if len(shown.encode("utf-16-le")) // 2 > most:
             what = "message" if name == "text" else "message caption"
             raise TelegramRefusalError(400, f"Bad Request: {what} is too long")
@@ -159,6 +160,7 @@ class Methods:
     def _edit(self, chat: Chat, message: ChatMessage, form: Form, text: str) -> object:
         markup = read_object(form.get("reply_markup"), "inline keyboard markup")
         inline = check_inline(markup) if markup and markup.get("inline_keyboard") else None
+        # An edit that changes nothing is an error in Telegram, not a success.
         if (message.text, message.markup) == (text, inline):
             raise TelegramRefusalError(400, _NOT_MODIFIED)
         message.text, message.markup = text, inline
@@ -169,6 +171,7 @@ class Methods:
 
     async def _answer_tap(self, form: Form) -> object:
         tap = self._chats.taps.get(str(form.get("callback_query_id", "")))
+        # A tap can be answered once; later ones count as too old.
         if tap is None or tap.answer is not None:
             raise TelegramRefusalError(400, _OLD_QUERY)
         tap.answer = str(form.get("text", ""))

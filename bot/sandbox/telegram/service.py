@@ -74,6 +74,7 @@ class Telegram:
         person = self.chats.person(chat_id)
         message = self.chats.add(chat, is_from_bot=False)
         if phone is None:
+            # Telegram gives the number of an own card without its plus.
             own = person.phone.lstrip("+")
             message.contact = {"phone_number": own, "first_name": person.name, "user_id": chat_id}
         else:
@@ -130,6 +131,7 @@ class Telegram:
         return member | ({"until_date": 0} if status == "kicked" else {})
 
     def _opened(self, chat_id: int) -> Chat:
+        # Writing to a blocked bot unblocks it.
         self.block(chat_id, is_blocked=False)
         chat = self.chats.chat(chat_id)
         chat.is_started = True
@@ -155,6 +157,7 @@ class Telegram:
         if not self._is_token(request.path_params["token"]):
             return error_response(TelegramRefusalError(401, "Unauthorized"))
         form = await _form(request)
+        # After the token: faults are ordered for our bot, not for strangers.
         fault = self._faults.take("telegram", method)
 
         async def perform() -> Response:

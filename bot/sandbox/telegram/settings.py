@@ -84,6 +84,7 @@ class BotSettings:
 
     async def _delete_webhook(self, form: Form) -> object:
         self._drop_if_asked(form)
+        # Telegram remembers the allowed kinds until another list comes.
         self._updates.set_hook(Hook(allowed=self._updates.hook.allowed))
         return True
 
@@ -138,6 +139,7 @@ class BotSettings:
     def menu_of(self, chat_id: int) -> list[JsonObject]:
         """List the commands a person is offered: their own scope first, Spanish first."""
         for scope in (f"chat:{chat_id}", "all_private_chats", "default"):
+            # The people of the sandbox have their phones in Spanish.
             for language in ("es", ""):
                 if self.commands.get((scope, language)):
                     return self.commands[scope, language]

@@ -61,6 +61,7 @@ class Updates:
         self._postman = postman
         self._now = now
         self._keep = keep
+        # Never from 1: a client must not rely on the first number.
         self._ids = itertools.count(100_000_000 + secrets.randbelow(10**8))
         self._draining: set[int] = set()
         self._arrived = asyncio.Event()
@@ -125,6 +126,7 @@ class Updates:
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0 or not await self._wait(left):
                 break
+            # The newer poll wins, as with two running copies of a bot.
             if mine != self._poll:
                 raise TelegramRefusalError(409, _OTHER_CONSUMER)
         return [update.body for update in self.pending[:limit]]
@@ -153,6 +155,7 @@ class Updates:
                     pause_s = self._config.retry_s
                     continue
                 self._note_failure(posted)
+                # The telegram-bot-api server honours Retry-After up to an hour.
                 wait_s = float(posted.retry_after) if posted.retry_after.isdecimal() else pause_s
                 await asyncio.sleep(min(wait_s, 3600.0))
                 pause_s = min(pause_s * 2, self._config.retry_max_s)

@@ -52,6 +52,7 @@ class Content:
 
         Source: Twilio docs "Using variables with Content API" and errors 63013, 63030.
         """
+        # A variable that is not given falls back to its sample instead of failing.
         values = {**self.samples, **variables}
 
         def put(text: str) -> str:
@@ -59,6 +60,7 @@ class Content:
             return _VARIABLE.sub(lambda match: values.get(match[1], ""), text)
 
         body = put(self.body)
+        # Accepted at first: WhatsApp refuses such values later, on the status callback.
         unfit = any(_UNFIT.search(value) for value in variables.values())
         buttons = tuple(
             Button(button.title, put(button.url), button.payload) for button in self.buttons

@@ -40,13 +40,16 @@ class Delivery:
         """Take one message as far as it gets; each step posts its callback before the next."""
         # Judged at acceptance: a customer who writes later does not rescue a refused text.
         error = self._error(message)
+        # The status a message was created with gets no callback of its own.
         if message.status == "accepted":
             await self._step(message, "queued")
         if error:
+            # The WhatsApp codes mean it never left Twilio; the others come from the carrier.
             status = "failed" if error >= 63000 else "undelivered"
             await self._step(message, status, error)
             return
         await self._step(message, "sent")
+        # WhatsApp does not tell a sender of a block: the last word is sent.
         if message.to not in self._handsets.blocked:
             await self._step(message, "delivered")
 

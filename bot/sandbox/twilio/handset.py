@@ -153,6 +153,7 @@ class Handsets:
         else:
             self.opted_out.discard(message.sender)
             reply, kind = "You have successfully been re-subscribed.", "START"
+        # Twilio answers by itself and asks nobody.
         self._auto_reply(message, reply)
         return {"OptOutType": kind} if self._config.advanced_opt_out else {}
 
@@ -174,6 +175,7 @@ class Handsets:
         headers = {
             "content-type": "application/x-www-form-urlencoded; charset=UTF-8",
             "x-twilio-signature": sign(self._config.auth_token, url, fields.items()),
+            # Stable over repeats of one webhook.
             "i-twilio-idempotency-token": fields["MessageSid"] + fields.get("MessageStatus", ""),
             "user-agent": "TwilioProxy/1.1",
         }

@@ -52,6 +52,7 @@ def _rfc2822(at: datetime | None) -> str | None:
 def resource(message: Message, account_sid: str) -> dict[str, object]:
     """Write a message the way the API returns it; counts are strings, prices come later."""
     path = f"/2010-04-01/Accounts/{account_sid}/Messages/{message.sid}"
+    # A Messaging Service has not chosen its sender yet, so nothing is counted.
     counted = "0" if message.service_sid else str(count_segments(message.body))
     return {
         "account_sid": account_sid,
@@ -136,6 +137,7 @@ class MessageLog:
 
 def _fits_date(message: Message, query: Mapping[str, str]) -> bool:
     """Compare by the given precision: a bare date means the whole UTC day."""
+    # A message still queued must be found too: a lost answer is looked up at once.
     at = (message.sent_at or message.created_at).strftime("%Y-%m-%dT%H:%M:%SZ")
     after, before, on = query.get("DateSent>"), query.get("DateSent<"), query.get("DateSent")
     return (

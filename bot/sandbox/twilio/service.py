@@ -81,6 +81,7 @@ class Twilio:
         answer = json_response(resource(message, self.config.account_sid), 201)
         if self.config.create_latency_s:
             await asyncio.sleep(self.config.create_latency_s)
+        # After the wait: with a slow create, statuses follow the answer and do not pile up before.
         self._postman.start(self.delivery.run(message))
         return answer
 
@@ -103,6 +104,7 @@ class Twilio:
             service_sid=service,
             late_error=late_error,
         )
+        # So that the page shows what is sent to a number nobody told it of.
         self._people.by_phone(message.to.removeprefix("whatsapp:"))
         self._journal.touch()
         return self.messages.add(message)
@@ -114,6 +116,7 @@ class Twilio:
             raise TwilioRefusalError(21604)
         if not sender and not form.get("MessagingServiceSid"):
             raise TwilioRefusalError(21603)
+        # A WhatsApp address may be a business-scoped id and no phone number.
         if not (_WHATSAPP if is_whatsapp else _E164).match(to):
             raise TwilioRefusalError(21211)
         if sender and sender.startswith("whatsapp:") != is_whatsapp:

@@ -59,15 +59,28 @@ export function link(url, label, openUrl, className = "") {
   }, label);
 }
 
-// Replaces the children of a scrolling list and stays at its end when it was there.
+// Keeps a scrolling list at its end, through new messages, late pictures and resizing,
+// until a person scrolls up.
+const pins = new WeakMap();
+
+function pinned(list) {
+  if (pins.has(list)) return pins.get(list);
+  const pin = { isAtEnd: true, follow: () => { if (pin.isAtEnd) list.scrollTop = list.scrollHeight; } };
+  list.addEventListener("scroll", () => {
+    pin.isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
+  });
+  new ResizeObserver(pin.follow).observe(list);
+  pins.set(list, pin);
+  return pin;
+}
+
 export function refill(list, children) {
-  const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
-  const mustFollow = isAtEnd || !list.dataset.filled;
-  const follow = () => { if (mustFollow) list.scrollTop = list.scrollHeight; };
+  const pin = pinned(list);
+  const wasAtEnd = pin.isAtEnd;
   list.replaceChildren(...children);
-  follow();
-  for (const image of list.querySelectorAll("img")) image.addEventListener("load", follow);
-  list.dataset.filled = children.length ? "1" : "";
+  pin.isAtEnd = wasAtEnd;
+  pin.follow();
+  for (const image of list.querySelectorAll("img")) image.addEventListener("load", pin.follow);
 }
 
 const REASONS = {
