@@ -22,7 +22,7 @@ from bot.domain.delivery import (
     create_retry_s,
     unknown_create_s,
 )
-from bot.domain.payment import UNPAID, Alert, Payment, PaymentStatus, may_move
+from bot.domain.payment import UNPAID, Alert, Payment, PaymentStatus
 from bot.handlers.payment import on_link_made
 from bot.handlers.planning import alarm, plan_create
 from bot.handlers.rules import Dispatches, Rules
@@ -303,7 +303,9 @@ def _on_create_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome)
         case RetryLater() | Refused():
             links.end_attempt(tx, item.attempt.id, "refused", error_key=outcome.code)
             outbox.end(tx, item.id, "dead", error=outcome.reason)
-            _hold(tx, rules, item.payment, Alert.CREATE_REFUSED, outcome.reason, outcome.code)
+            payment = payments.read(tx, item.payment.id, lock=True)
+            if payment is not None and payment.status in UNPAID:
+                _hold(tx, rules, payment, Alert.CREATE_REFUSED, outcome.reason, outcome.code)
         case Uncertain():
             links.end_attempt(
                 tx, item.attempt.id, "unknown", error_key=outcome.code, uid_hint=outcome.uid
@@ -318,12 +320,14 @@ def _on_create_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome)
 
 def _on_unknown_create(tx: Tx, rules: Rules, item: OutboxItem, outcome: Uncertain) -> None:
     """The orphan rule: ask Migo again only if an unknown link surely has no reader."""
-    payment, attempt = item.payment, item.attempt
+    # Not as it was at the claim: it may have been cancelled or paid while Migo was asked.
+    payment = None if item.payment is None else payments.read(tx, item.payment.id, lock=True)
+    attempt = item.attempt
     if payment is None or attempt is None:
         raise TypeError("a create_link row belongs to an attempt of a payment")
     unknown = [each for each in links.attempts_of(tx, payment.id) if each.state == "unknown"]
     is_safe = rules.dispatches is Dispatches.NO and outcome.uid is None
-    if not is_safe or len(unknown) >= MAX_UNKNOWN_CREATES:
+    if not is_safe or len(unknown) >= MAX_UNKNOWN_CREATES or payment.status not in UNPAID:
         _hold(tx, rules, payment, Alert.CREATE_UNKNOWN, outcome.reason, outcome.code)
         return
     wait = timedelta(seconds=unknown_create_s(len(unknown)))
@@ -340,7 +344,8 @@ def _on_unknown_create(tx: Tx, rules: Rules, item: OutboxItem, outcome: Uncertai
 def _hold(
     tx: Tx, rules: Rules, payment: Payment, kind: Alert, reason: str, code: str | None
 ) -> None:
-    if may_move(payment.status, PaymentStatus.HELD):
+    """Tell a person; a payment that is still asked for waits for what they decide."""
+    if payment.status in UNPAID:
         payment = payments.move(
             tx, payment, PaymentStatus.HELD, why=reason, held_reason=code or kind.value
         )
