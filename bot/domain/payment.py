@@ -46,7 +46,8 @@ MOVES: dict[PaymentStatus, frozenset[PaymentStatus]] = {
     PaymentStatus.REQUESTED: _MONEY | _STOPS | {PaymentStatus.LINKED, PaymentStatus.DENIED},
     PaymentStatus.LINKED: _MONEY | _STOPS | {PaymentStatus.DENIED},
     PaymentStatus.DENIED: _MONEY | _STOPS | {PaymentStatus.LINKED},
-    PaymentStatus.EXPIRED: _MONEY | {PaymentStatus.LINKED, PaymentStatus.HELD},
+    PaymentStatus.EXPIRED: _MONEY
+    | {PaymentStatus.REQUESTED, PaymentStatus.LINKED, PaymentStatus.HELD},
     PaymentStatus.CANCELLED: _MONEY | {PaymentStatus.HELD},
     PaymentStatus.HELD: _MONEY
     | (_STOPS - {PaymentStatus.HELD})

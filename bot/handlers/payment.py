@@ -161,6 +161,7 @@ def stop_asking(tx: Tx, payment: Payment, *, why: str) -> None:
     """Cancel every waiting message that asks for this money, and links not yet made."""
     outbox.cancel_waiting(tx, payment_id=payment.id, purposes=_ASKING, why=why)
     outbox.cancel_waiting(tx, payment_id=payment.id, purposes=(), why=why, kind=outbox.CREATE_LINK)
+    links.drop_planned(tx, payment.id, why=why)
 
 
 def resend(
@@ -238,7 +239,8 @@ def _retry_create(
             wording="the customer may be able to pay both",
         )
     plan_create(tx, rules, payment, channel=route[0], at=tx.now)
-    if payment.status is PaymentStatus.HELD:
+    if payment.status in (PaymentStatus.EXPIRED, PaymentStatus.HELD):
+        payments.set_expiry(tx, payment.id, tx.now + rules.link_ttl)
         payment = payments.move(tx, payment, PaymentStatus.REQUESTED, why=f"tried again by {by}")
     ledger.decide(tx, payment.id, "new attempt", f"asked by {by}")
     return payment

@@ -114,6 +114,15 @@ def end_attempt(
     )
 
 
+def drop_planned(tx: Tx, payment_id: str, *, why: str) -> None:
+    """Give up the tries of a payment that Migo was not asked for yet."""
+    tx.run(
+        link_attempt.update()
+        .where(link_attempt.c.payment_id == payment_id, link_attempt.c.state == "planned")
+        .values(state="dropped", ended_at=tx.now, error_key=why)
+    )
+
+
 def insert_link(tx: Tx, attempt: Attempt, *, uid: str, reference: str | None, url: str) -> Link:
     """Keep a link that Migo made.
 

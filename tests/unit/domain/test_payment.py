@@ -28,7 +28,7 @@ MAY = {
     "requested": "linked paid denied refunded reversed expired cancelled held",
     "linked": "paid denied refunded reversed expired cancelled held",
     "denied": "linked paid refunded reversed expired cancelled held",
-    "expired": "linked paid refunded reversed held",
+    "expired": "requested linked paid refunded reversed held",
     "cancelled": "paid refunded reversed held",
     "held": "requested linked denied paid refunded reversed expired cancelled",
     "paid": "refunded reversed",
