@@ -1,0 +1,288 @@
+"""`/v1`: what the merchant's own systems ask of payments.
+
+Requests are read strictly and every wrong field is told at once. Each request is one transaction;
+nothing is decided here, and nothing is told without a token.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, FastAPI, Query
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.json_schema import models_json_schema
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bot.domain.payment import PaymentStatus
+from bot.handlers.payment import cancel_payment, create_payment, resend
+from bot.handlers.rules import Rules
+from bot.store import ledger, links, payments
+from bot.store.engine import Store, Tx
+from bot.store.payments import Cursor, TakenError
+from bot.texts.qr import qr_png
+from bot.web import bodies, fields
+from bot.web.answers import NotFoundError, answer_errors, problem
+from bot.web.app import has_token
+from bot.web.cursors import PAYMENT_ID, read_cursor, write_cursor
+from bot.web.views import AlertView, PaymentView, alert_view, payment_view
+
+_BODIES = (bodies.PaymentBody, bodies.CancelBody, bodies.ResendBody)
+_SCHEMAS = "#/components/schemas/"
+
+
+class PaymentPage(BaseModel):
+    """Payments, newest first; `next_cursor` is null on the last page."""
+
+    payments: list[PaymentView]
+    next_cursor: str | None
+
+
+class Alerts(BaseModel):
+    """What waits for a person, oldest first."""
+
+    alerts: list[AlertView]
+
+
+def _split(value: object) -> object:
+    if not isinstance(value, list):
+        return value
+    return [part.strip() for text in value for part in str(text).split(",")]
+
+
+def _cursor(text: str) -> str:
+    read_cursor(text)
+    return text
+
+
+class PaymentQuery(BaseModel):
+    """Which payments to list; `status` may be repeated or hold several separated by commas."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Annotated[list[PaymentStatus], BeforeValidator(_split)] = []
+    channel: fields.ChannelWord | None = None
+    created_after: fields.Instant | None = None
+    cursor: Annotated[str, AfterValidator(_cursor)] | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class _Endpoints:
+    """What each route does."""
+
+    def __init__(self, store: Store, rules: Rules) -> None:
+        self._store = store
+        self._rules = rules
+
+    def router(self) -> APIRouter:
+        """The routes; bodies are read by us, so that only their documentation is declared."""
+        router = APIRouter(redirect_slashes=False)
+        one: dict[int | str, dict[str, Any]] = {200: {"model": PaymentView}}
+        payment, payments_ = "/payments/{payment_id}", "/payments"
+        router.add_api_route(
+            payments_,
+            self.create,
+            methods=["POST"],
+            responses={**one, 201: {"model": PaymentView}},
+            openapi_extra=_takes(bodies.PaymentBody, is_required=True),
+        )
+        router.add_api_route(payments_, self.page, methods=["GET"])
+        router.add_api_route(payment, self.read, methods=["GET"], responses=one)
+        router.add_api_route(
+            f"{payment}/cancel",
+            self.cancel,
+            methods=["POST"],
+            responses=one,
+            openapi_extra=_takes(bodies.CancelBody),
+        )
+        router.add_api_route(
+            f"{payment}/resend",
+            self.resend,
+            methods=["POST"],
+            responses=one,
+            openapi_extra=_takes(bodies.ResendBody),
+        )
+        router.add_api_route(
+            f"{payment}/qr.png",
+            self.qr,
+            methods=["GET"],
+            response_class=_Png,
+        )
+        router.add_api_route("/alerts", self.alerts, methods=["GET"])
+        return router
+
+    async def create(self, request: Request) -> Response:
+        """Create a payment and owe its link: 201, or 200 with the first answer for a repeat."""
+        key = bodies.read_idempotency_key(request)
+        body = await bodies.read_as(request, bodies.PaymentBody, region=self._rules.region)
+
+        def work(tx: Tx) -> tuple[PaymentView, bool]:
+            asked = body.request(key)
+            if not payments.find_repeat(tx, idempotency_key=key, external_id=body.external_id):
+                bodies.check_now(body, self._rules, tx.now)
+            created = create_payment(tx, self._rules, asked)
+            return _view(tx, created.payment.id), created.is_new
+
+        try:
+            view, is_new = await self._store.transact(work)
+        except TakenError:
+            # Somebody was faster by a moment: their payment is there now and is the answer.
+            view, is_new = await self._store.transact(work)
+        location = {"location": f"{request.scope.get('root_path', '')}/payments/{view['id']}"}
+        return JSONResponse(view, status_code=201 if is_new else 200, headers=location)
+
+    async def page(self, query: Annotated[PaymentQuery, Query()]) -> PaymentPage:
+        """List payments, newest first."""
+
+        def work(tx: Tx) -> PaymentPage:
+            found = payments.page(
+                tx,
+                statuses=query.status,
+                channel=query.channel,
+                created_after=query.created_after,
+                before=None if query.cursor is None else read_cursor(query.cursor),
+                limit=query.limit + 1,
+            )
+            shown = found[: query.limit]
+            views = payment_view(tx, [payment.id for payment in shown])
+            is_last = len(found) == len(shown)
+            end = None if is_last else Cursor(shown[-1].created_at, shown[-1].id)
+            return PaymentPage(
+                payments=views, next_cursor=None if end is None else write_cursor(end)
+            )
+
+        return await self._store.transact(work)
+
+    async def read(self, payment_id: str) -> Response:
+        """One payment with its links, messages, timeline and open alerts."""
+        return JSONResponse(await self._store.transact(lambda tx: _view(tx, payment_id)))
+
+    async def cancel(self, request: Request, payment_id: str) -> Response:
+        """Stop asking; Migo's link may still be payable, and money that comes is booked."""
+        body = await self._optional(request, bodies.CancelBody)
+
+        def work(tx: Tx) -> PaymentView:
+            _must_exist(tx, payment_id)
+            cancel_payment(tx, payment_id, by=body.by)
+            return _view(tx, payment_id)
+
+        return JSONResponse(await self._store.transact(work))
+
+    async def resend(self, request: Request, payment_id: str) -> Response:
+        """Send the same link again, over the payment's route or another channel."""
+        body = await self._optional(request, bodies.ResendBody)
+
+        def work(tx: Tx) -> PaymentView:
+            _must_exist(tx, payment_id)
+            bodies.check_channel(body, self._rules)
+            resend(
+                tx,
+                self._rules,
+                payment_id,
+                by=body.by,
+                channel=body.channel,
+                accepts_risk=body.accept_risk,
+            )
+            return _view(tx, payment_id)
+
+        return JSONResponse(await self._store.transact(work))
+
+    async def _optional(self, request: Request, model: type[bodies.Model]) -> bodies.Model:
+        return await bodies.read_as(request, model, region=self._rules.region, is_optional=True)
+
+    async def qr(self, payment_id: str) -> Response:
+        """The payment's current link as a QR code, a PNG."""
+
+        def work(tx: Tx) -> str:
+            _must_exist(tx, payment_id)
+            link = links.current_link(tx, payment_id)
+            return "" if link is None else link.url
+
+        url = await self._store.transact(work)
+        if not url:
+            raise NotFoundError("this payment has no link yet")
+        return _Png(await run_in_threadpool(qr_png, url))
+
+    async def alerts(self) -> Alerts:
+        """What waits for a person, the oldest hundred."""
+        found = await self._store.transact(ledger.open_alerts)
+        return Alerts(alerts=[alert_view(alert) for alert in found])
+
+
+class _Png(Response):
+    media_type = "image/png"
+
+
+def _takes(model: type[BaseModel], *, is_required: bool = False) -> dict[str, Any]:
+    schema = {"$ref": f"{_SCHEMAS}{model.__name__}"}
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": is_required, "content": content}}
+
+
+def _must_exist(tx: Tx, payment_id: str) -> None:
+    if not PAYMENT_ID.fullmatch(payment_id) or payments.read(tx, payment_id) is None:
+        raise NotFoundError("there is no payment with this id")
+
+
+def _view(tx: Tx, payment_id: str) -> PaymentView:
+    # What is no id of ours never reaches the database, which would choke on a NUL.
+    found = payment_view(tx, [payment_id]) if PAYMENT_ID.fullmatch(payment_id) else []
+    if not found:
+        raise NotFoundError("there is no payment with this id")
+    return found[0]
+
+
+def build_api(store: Store, rules: Rules, *, tokens: tuple[str, ...]) -> FastAPI:
+    """`/v1` as an application to be mounted there.
+
+    Args:
+        store: where payments are.
+        rules: what this installation can do.
+        tokens: bearer tokens, any of which opens every route, the description included.
+
+    Raises:
+        ValueError: there is no token, or an empty one, so that anybody could come in.
+    """
+    if not tokens or not all(tokens):
+        raise ValueError("/v1 needs a token")
+    app = _Api(
+        title="Paybot",
+        version="1",
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.include_router(_Endpoints(store, rules).router())
+    app.add_middleware(_Gate, tokens=tokens)
+    answer_errors(app)
+    return app
+
+
+class _Api(FastAPI):
+    """FastAPI that also describes the bodies that we read ourselves."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            described = super().openapi()
+            _, found = models_json_schema(
+                [(model, "validation") for model in _BODIES], ref_template=_SCHEMAS + "{model}"
+            )
+            described["components"]["schemas"] |= found["$defs"]
+        return super().openapi()
+
+
+class _Gate:
+    """Lets nobody in without a token: not to a wrong path either, nor to read a body."""
+
+    def __init__(self, app: ASGIApp, tokens: tuple[str, ...]) -> None:
+        self._app = app
+        self._tokens = tuple(token.encode() for token in tokens)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or has_token(Request(scope), self._tokens):
+            await self._app(scope, receive, send)
+            return
+        answer = problem(401, "unauthorized", "send Authorization: Bearer with a token")
+        answer.headers["www-authenticate"] = "Bearer"
+        await answer(scope, receive, send)

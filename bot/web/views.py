@@ -1,0 +1,266 @@
+"""Payments as they are read: rows of the books become the shape that `/v1` promises.
+
+Every time is RFC 3339 in UTC and every value is ready for JSON. Addresses of messages are masked;
+links are shown whole, since `web` and `app` payments are handed over by whoever reads them.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from typing_extensions import TypedDict
+
+from bot.domain.delivery import MessageStatus, Purpose, shown_status
+from bot.domain.identity import mask
+from bot.domain.payment import Customer, Link, Payment
+from bot.store import deliveries, outbox, payments, reading
+from bot.store.deliveries import Delivery
+from bot.store.engine import Tx
+from bot.store.ledger import OpenAlert, TimelineEntry
+from bot.store.outbox import Row
+
+
+class CustomerView(TypedDict):
+    """Who pays."""
+
+    phone: str
+    name: str | None
+    email: str | None
+    locale: str | None
+    telegram_chat_id: str | None
+
+
+class LinkView(TypedDict):
+    """One transaction at Migo; `url` is null for one whose creation was never confirmed."""
+
+    uid: str
+    reference: str | None
+    url: str | None
+    migo_channel: str
+    status: str
+    superseded: bool
+
+
+class MessageView(TypedDict):
+    """One message that left or may have left, or that waits or was given up."""
+
+    id: str
+    purpose: str
+    channel: str
+    to: str | None
+    status: str
+    provider_id: str | None
+    attempts: int
+    not_before: str
+    at: str
+    error: str | None
+
+
+class EventView(TypedDict):
+    """One line of a payment's story."""
+
+    at: str
+    what: str
+    why: str
+
+
+class AlertView(TypedDict):
+    """Something that waits for a person."""
+
+    kind: str
+    payment_id: str | None
+    detail: str
+    raised_at: str
+
+
+class PaymentView(TypedDict):
+    """A payment with all that became of it."""
+
+    id: str
+    status: str
+    amount_minor: int
+    currency: str
+    customer: CustomerView
+    route: list[str]
+    concept: str | None
+    external_id: str | None
+    created_by: str
+    created_at: str
+    send_at: str | None
+    due_at: str | None
+    expires_at: str | None
+    held_reason: str | None
+    overpaid: bool
+    links: list[LinkView]
+    messages: list[MessageView]
+    timeline: list[EventView]
+    alerts: list[AlertView]
+
+
+def payment_view(tx: Tx, payment_ids: Sequence[str]) -> list[PaymentView]:
+    """Read these payments in the order asked for; an unknown id is left out.
+
+    `messages` holds one entry for each try that a provider took or may have taken, and one for a
+    message that still waits, is with the provider's API, was given up or cancelled. News for
+    staff are not among them.
+    """
+    found = reading.payments_of(tx, payment_ids)
+    if not found:
+        return []
+    ids = [payment.id for payment in found]
+    customers = payments.customers_of(tx, found)
+    chats = reading.telegram_chats(tx, list(customers))
+    links = reading.links_of(tx, ids)
+    messages = _messages(tx, ids)
+    timelines = reading.timelines(tx, ids)
+    alerts = reading.alerts_of(tx, ids)
+    return [
+        _view(
+            payment,
+            _customer(customers[payment.customer_id], chats.get(payment.customer_id)),
+            links.get(payment.id, []),
+            messages.get(payment.id, []),
+            timelines.get(payment.id, []),
+            alerts.get(payment.id, []),
+        )
+        for payment in found
+    ]
+
+
+def _view(
+    payment: Payment,
+    customer: CustomerView,
+    links: Sequence[Link],
+    messages: list[MessageView],
+    timeline: Sequence[TimelineEntry],
+    alerts: Sequence[OpenAlert],
+) -> PaymentView:
+    return {
+        "id": payment.id,
+        "status": payment.status.value,
+        "amount_minor": payment.money.minor,
+        "currency": payment.money.currency,
+        "customer": customer,
+        "route": list(payment.route),
+        "concept": payment.concept,
+        "external_id": payment.external_id,
+        "created_by": payment.created_by,
+        "created_at": rfc3339(payment.created_at),
+        "send_at": _optional(payment.send_at),
+        "due_at": _optional(payment.due_at),
+        "expires_at": _optional(payment.expires_at),
+        "held_reason": payment.held_reason,
+        "overpaid": payment.is_overpaid,
+        "links": [_link(link) for link in links],
+        "messages": messages,
+        "timeline": [
+            {"at": rfc3339(entry.at), "what": entry.what, "why": entry.why} for entry in timeline
+        ],
+        "alerts": [alert_view(alert) for alert in alerts],
+    }
+
+
+def alert_view(alert: OpenAlert) -> AlertView:
+    """One alert as it is read."""
+    return {
+        "kind": alert.kind.value,
+        "payment_id": alert.payment_id,
+        "detail": alert.detail,
+        "raised_at": rfc3339(alert.raised_at),
+    }
+
+
+def rfc3339(at: datetime) -> str:
+    """Write an instant as 2026-04-03T20:05:00.123456Z."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _optional(at: datetime | None) -> str | None:
+    return None if at is None else rfc3339(at)
+
+
+def _customer(customer: Customer, telegram_chat_id: str | None) -> CustomerView:
+    return {
+        "phone": customer.phone,
+        "name": customer.name,
+        "email": customer.email,
+        "locale": customer.locale,
+        "telegram_chat_id": telegram_chat_id,
+    }
+
+
+def _link(link: Link) -> LinkView:
+    return {
+        "uid": link.uid,
+        "reference": link.reference,
+        "url": link.url or None,
+        "migo_channel": link.migo_channel,
+        "status": link.status.value,
+        "superseded": link.superseded_at is not None,
+    }
+
+
+def _messages(tx: Tx, payment_ids: Sequence[str]) -> dict[str, list[MessageView]]:
+    rows = {
+        payment_id: [row for row in found if row.purpose not in (None, Purpose.STAFF.value)]
+        for payment_id, found in outbox.rows_of(tx, payment_ids).items()
+    }
+    tries: dict[int, list[Delivery]] = {}
+    for each in deliveries.deliveries_of(tx, [row.id for found in rows.values() for row in found]):
+        tries.setdefault(each.outbox_id, []).append(each)
+    return {
+        payment_id: [entry for row in found for entry in _entries(row, tries.get(row.id, ()))]
+        for payment_id, found in rows.items()
+    }
+
+
+_UNTRIED = {
+    "pending": MessageStatus.PLANNED,
+    "sending": MessageStatus.SENDING,
+    "dead": MessageStatus.DEAD,
+    "cancelled": MessageStatus.CANCELLED,
+}
+"""States of a row that no try tells of; `done` and `uncertain` are told by the last try."""
+
+
+def _entries(row: Row, tries: Sequence[Delivery]) -> Iterator[MessageView]:
+    for each in tries:
+        if each.outcome == "accepted":
+            yield _tried(row, each, shown_status(each.state))
+        elif each.outcome == "uncertain":
+            yield _tried(row, each, MessageStatus.UNCERTAIN)
+    if row.status in _UNTRIED:
+        yield _untried(row, _UNTRIED[row.status])
+
+
+def _tried(row: Row, each: Delivery, status: MessageStatus) -> MessageView:
+    why = ": ".join(part for part in (each.code, each.reason) if part)
+    return {
+        "id": f"{row.id}.{each.try_no}",
+        "purpose": row.purpose or "",
+        "channel": each.channel,
+        "to": mask(each.address),
+        "status": status.value,
+        "provider_id": each.provider_id,
+        "attempts": each.try_no,
+        "not_before": rfc3339(row.not_before),
+        "at": rfc3339(each.updated_at),
+        "error": why or None,
+    }
+
+
+def _untried(row: Row, status: MessageStatus) -> MessageView:
+    # A try is counted when it is claimed, so one under way has its number and one to come has not:
+    # thus an entry keeps its id from planned to delivered.
+    number = row.tries if status is MessageStatus.SENDING else row.tries + 1
+    return {
+        "id": f"{row.id}.{number}",
+        "purpose": row.purpose or "",
+        "channel": row.channel or "",
+        "to": mask(row.address) if row.address else None,
+        "status": status.value,
+        "provider_id": None,
+        "attempts": row.tries,
+        "not_before": rfc3339(row.not_before),
+        "at": rfc3339(row.updated_at),
+        "error": row.last_error,
+    }
