@@ -92,7 +92,8 @@ def main() -> bool:
         )
     is_half, is_tenfold = door >= 0.5 * bare, door >= 10 * tutorial
     print(f"  durable / without a database  {door / bare:6.2f}   asked: 0.50   {_word(is_half)}")
-    print(f"  durable / tutorial            {door / tutorial:6.1f}   asked: 10.0   {_word(is_tenfold)}")
+    times = door / tutorial
+    print(f"  durable / tutorial            {times:6.1f}   asked: 10.0   {_word(is_tenfold)}")
     return is_half and is_tenfold
 
 

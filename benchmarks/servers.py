@@ -130,7 +130,7 @@ async def _tell_when_handled(store: Store, count: int, done: Path) -> None:
 
 
 async def tutorial(folder: Path, payments: int) -> Any:
-    """The handler as FastAPI's and SQLAlchemy's tutorials put it together: one session a request."""
+    """The handler as the tutorials of FastAPI and SQLAlchemy put it together."""
     import sqlalchemy as sa
     from fastapi import Depends, FastAPI, Header, HTTPException
     from pydantic import BaseModel
@@ -191,7 +191,7 @@ async def tutorial(folder: Path, payments: int) -> Any:
     async def callback(
         body: Callback,
         x_api_key: str = Header(),
-        db: AsyncSession = Depends(session),  # noqa: B008, FAST002
+        db: AsyncSession = Depends(session),  # noqa: B008
     ) -> dict[str, str]:
         if not secrets.compare_digest(x_api_key, SECRET):
             raise HTTPException(401)
@@ -229,7 +229,6 @@ async def main(kind: str, folder: Path, payments: int) -> None:
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
     print(listener.getsockname()[1], flush=True)
     await uvicorn.Server(config).serve(sockets=[listener])
-
 
 
 if __name__ == "__main__":

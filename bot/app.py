@@ -138,7 +138,8 @@ class Application:
         """
         await asyncio.to_thread(self._prepare_database)
         self.store.open()
-        self._tokens = self._settings.web.tokens or (_own_token(self._settings.store.token_path),)
+        given = tuple(token.get_secret_value() for token in self._settings.web.api_tokens)
+        self._tokens = given or (_own_token(self._settings.store.token_path),)
         if self.store.is_sqlite:
             # One process holds the file, so that every claim found in it is a dead one's.
             await self.store.transact(self._take_over)

@@ -175,6 +175,16 @@ class SendingSettings(Group):
         default_factory=lambda: SEND_RATES, alias="SEND_RATES"
     )
     mode: values.Mode = Field(values.SendMode(), alias="SEND_MODE")
+    staff_notify: (
+        Annotated[
+            str,
+            values.matching(
+                r"telegram:-?\d+|(whatsapp|sms):\+\d{7,15}|email:[^\s@]+@[^\s@]+",
+                "telegram:<chat id>, whatsapp:+…, sms:+… or email:…",
+            ),
+        ]
+        | None
+    ) = Field(None, alias="STAFF_NOTIFY")
     fallback_after_s: Annotated[values.Rates, values.over(FALLBACK_AFTER_S)] = Field(
         default_factory=lambda: FALLBACK_AFTER_S, alias="FALLBACK_AFTER"
     )

@@ -1,0 +1,172 @@
+"""Sends at 128 in flight against a provider with 100 ms latency: ours beside a bare aiohttp loop.
+
+Ours is the whole way of a message: claim, render, send through the Twilio SDK, settle, on SQLite
+with synchronous FULL. The bare loop posts the same form and reads the same answer.
+"""
+
+import asyncio
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import uvloop
+
+from benchmarks.servers import RULES, now
+from bot.coordination import open_coordination
+from bot.dispatcher import Composer, Dispatcher, Sending
+from bot.domain.delivery import Purpose
+from bot.handlers.payment import on_link_made
+from bot.handlers.planning import plan_message
+from bot.migo import CreateLink, LinkCreated
+from bot.relay import Relay
+from bot.store import links, outbox, payments
+from bot.store.engine import Store, Tx
+from bot.store.schema import metadata
+from bot.telemetry.metrics import Metrics
+from bot.texts import Texts
+from channels.outcome import new_client
+from channels.registry import ChannelsConfig, build_channels
+
+IN_FLIGHT, LATENCY_S = 128, 0.1
+N = 6_000
+
+
+class NoMigo:
+    """No link is made here."""
+
+    async def create_link(self, wanted: CreateLink) -> LinkCreated:
+        raise NotImplementedError
+
+
+async def bare(port: int) -> float:
+    """Messages a second of a loop that does nothing but post."""
+    numbers = iter(range(N))
+    form = {"To": "+50255551234", "From": "+15005550006", "Body": "x" * 120}
+    headers = {"authorization": "Basic " + "QQ==" * 16}
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256)) as session:
+
+        async def work() -> None:
+            for _ in numbers:
+                url = f"http://127.0.0.1:{port}/2010-04-01/Accounts/AC/Messages.json"
+                async with session.post(url, data=form, headers=headers) as answer:
+                    await answer.json()
+
+        started = time.perf_counter()
+        await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+        return N / (time.perf_counter() - started)
+
+
+def _seed(tx: Tx, count: int) -> None:
+    from bot.domain.money import Money
+    from bot.handlers.payment import PaymentRequest, create_payment
+
+    request = PaymentRequest(
+        phone="+50255551234",
+        money=Money(15000, "GTQ"),
+        route=("sms",),
+        created_by="benchmark",
+        request_hash="",
+        concept="Mensualidad",
+    )
+    payment = create_payment(tx, RULES, request).payment
+    attempt = links.attempts_of(tx, payment.id)[0]
+    url = "https://sandbox.migopayments.com/?orderId=Ypo5z2zTpLqWoe3eVvZMH"
+    on_link_made(tx, RULES, attempt, uid="Ypo5z2zTpLqWoe3eVvZMH", reference="CAMPGT", url=url)
+    link = links.current_link(tx, payment.id)
+    current = payments.read(tx, payment.id)
+    if link is None or current is None:
+        raise RuntimeError("seeding failed")
+    for number in range(count - 1):
+        plan_message(
+            tx, RULES, current, Purpose.LINK, key=f"bench:{number}", link=link, route=("sms",)
+        )
+
+
+async def ours(port: int, folder: Path) -> float:
+    """Messages a second of the whole way."""
+    coordination = open_coordination(None, process="benchmark")
+    store = Store(f"sqlite:///{folder}/sends.db", clock=now, on_wake=coordination.wake)
+    store.open()
+    metadata.create_all(store.engine)
+    await store.transact(lambda tx: _seed(tx, N))
+    client = new_client(timeout_s=30.0, keep_alive=True)
+    channels = build_channels(
+        ChannelsConfig(
+            twilio_account_sid="AC" + "0" * 32,
+            twilio_auth_tokens=("0" * 32,),
+            twilio_base_url=f"http://127.0.0.1:{port}",
+            sms_from="+15005550006",
+        ),
+        clock=now,
+        client=client,
+    )
+    dispatcher = Dispatcher(
+        channels=channels,
+        migo=NoMigo(),
+        composer=Composer(
+            Texts(merchant="Benchmark", overrides=None, default_locale="es"),
+            None,
+            locale="es",
+            time_zone="America/Guatemala",
+        ),
+        sending=Sending("http://127.0.0.1"),
+        clock=lambda: datetime.now(UTC),
+        locale="es",
+    )
+    tokens = iter(range(10**9))
+    relay = Relay(
+        store,
+        RULES,
+        dispatcher,
+        coordination,
+        rates={},
+        worker="benchmark",
+        new_token=lambda: f"token{next(tokens)}",
+        clock=now,
+        metrics=Metrics(),
+        width=IN_FLIGHT,
+    )
+    started = time.perf_counter()
+    running = asyncio.create_task(relay.run())
+    while (await store.transact(outbox.figures)).due or (await store.transact(_sending)):
+        await asyncio.sleep(0.05)
+    took = time.perf_counter() - started
+    relay.stop()
+    await running
+    await client.aclose()
+    await store.close()
+    return N / took
+
+
+def _sending(tx: Tx) -> int:
+    return outbox.figures(tx).sending
+
+
+def main() -> bool:
+    """Run both; True if ours reaches 70 % of the bare loop."""
+    print(f"sends: {IN_FLIGHT} in flight, {LATENCY_S * 1000:.0f} ms latency, one process")
+    provider = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.slow_provider", str(LATENCY_S)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        if provider.stdout is None:
+            raise RuntimeError("no output to read the port from")
+        port = int(provider.stdout.readline())
+        limit = uvloop.run(bare(port))
+        with tempfile.TemporaryDirectory() as folder:
+            rate = uvloop.run(ours(port, Path(folder)))
+    finally:
+        provider.terminate()
+        provider.wait(timeout=10)
+    ratio = rate / limit
+    word = "reached" if ratio >= 0.7 else "MISSED"
+    print(f"  bare aiohttp loop                  {limit:9,.0f}/s")
+    print(f"  paybot: claim, render, send, settle {rate:8,.0f}/s")
+    print(f"  paybot / bare                 {ratio:6.2f}   asked: 0.70   {word}")
+    return ratio >= 0.7

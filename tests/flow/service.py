@@ -1,0 +1,137 @@
+"""A whole service in front of the sandbox, driven over its own doors."""
+
+import itertools
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from bot.app import ALL_ROLES, Application, Role
+from bot.sandbox.app import Sandbox
+from bot.settings import Settings
+from tests.services import eventually, free_port
+
+Json = dict[str, Any]
+TOKEN = "flow-test-token-0123456789"
+PHONE = "+50255550101"
+EMAIL = "ana@example.com"
+
+
+class Service:
+    """A sandbox and a service pointed at each other; stopped together."""
+
+    def __init__(self, folder: Path, database_url: str | None = None, **extra: str) -> None:
+        self._folder = folder
+        self._database_url = database_url or f"sqlite:///{folder}/paybot.db"
+        self._extra = extra
+        self._numbers = itertools.count(1)
+        self.sandbox = Sandbox()
+        self.port = free_port()
+
+    def settings(self) -> Settings:
+        environment = {
+            **self.sandbox.environment(),
+            "DATABASE_URL": self._database_url,
+            "DATA_DIR": str(self._folder),
+            "PORT": str(self.port),
+            "API_TOKENS": TOKEN,
+            "SEND_RATES": "whatsapp=1000,sms=1000,email=1000,telegram=1000",
+            **self._extra,
+        }
+        return Settings.load(environment)
+
+    async def __aenter__(self) -> "Service":
+        await self.sandbox.start(port=0, smtp_port=0)
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.sandbox.point_at(self.base_url)
+        self.http = httpx.AsyncClient(
+            base_url=self.base_url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=20
+        )
+        await self.start()
+        return self
+
+    async def start(self, roles: frozenset[Role] = ALL_ROLES) -> None:
+        """Start a process of the service on the same database."""
+        self.app = Application(self.settings(), roles=roles)
+        await self.app.start()
+
+    async def stop(self) -> None:
+        """Stop the service; the sandbox stays."""
+        await self.app.stop()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.http.aclose()
+        await self.app.stop()
+        await self.sandbox.stop()
+
+    async def create(self, *route: str, **fields: object) -> Json:
+        """Ask for a payment over `/v1`."""
+        customer = {"phone": PHONE, "name": "Ana", "email": EMAIL, "locale": "es"}
+        body = {
+            "customer": customer | dict(fields.pop("customer", {}) or {}),  # type: ignore[call-overload]
+            "amount_minor": 15000,
+            "currency": "GTQ",
+            "route": list(route),
+            "concept": "Mensualidad",
+            "external_id": f"INV-{next(self._numbers)}",
+            **fields,
+        }
+        answer = await self.http.post("/v1/payments", json=body)
+        assert answer.status_code == 201, answer.text
+        payment: Json = answer.json()
+        return payment
+
+    async def read(self, payment: Json) -> Json:
+        answer = await self.http.get(f"/v1/payments/{payment['id']}")
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    async def until_status(self, payment: Json, status: str, within_s: float = 15) -> Json:
+        """Wait until the payment has this status; give it as it is then."""
+        seen: Json = {}
+
+        async def is_there() -> bool:
+            nonlocal seen
+            seen = await self.read(payment)
+            return bool(seen["status"] == status)
+
+        await eventually(is_there, within_s)
+        return seen
+
+    async def until_message(
+        self, payment: Json, purpose: str, *statuses: str, within_s: float = 20
+    ) -> Json:
+        """Wait until a message of this purpose has one of these statuses; give it."""
+        found: list[Json] = []
+
+        async def is_there() -> bool:
+            nonlocal found
+            messages = (await self.read(payment))["messages"]
+            found = [
+                each
+                for each in messages
+                if each["purpose"] == purpose and each["status"] in statuses
+            ]
+            return bool(found)
+
+        await eventually(is_there, within_s)
+        return found[-1]
+
+    def bind_telegram(self) -> int:
+        """Have the sandbox's customer press start and share their own contact; give the chat."""
+        chat_id = self.sandbox.people.by_phone(PHONE).telegram_id
+        self.sandbox.telegram.start(chat_id)
+        self.sandbox.telegram.share_contact(chat_id)
+        return chat_id
+
+    def uid_of(self, payment: Json) -> str:
+        """The uid of the payment's live link."""
+        uid: str = next(each["uid"] for each in payment["links"] if not each["superseded"])
+        return uid
