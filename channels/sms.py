@@ -1,0 +1,163 @@
+"""SMS over Twilio: text folded into the GSM alphabet and counted in its units.
+
+Takes one message and hands it to Twilio as plain text; buttons, pictures and templates have no
+place here.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+import httpx
+
+from channels.base import Accepted, ChannelName, InboundEvent, Limits, OutboundMessage, RawRequest
+from channels.errors import UnsupportedError
+from channels.twilio import MAX_BODY_CHARS, TwilioAccount, TwilioMessages, TwilioWebhooks
+
+SEGMENT_UNITS: Final = 160
+"""Units of a message that goes as one SMS. Source: 3GPP TS 23.038."""
+
+PART_UNITS: Final = 153
+"""Units of each part of a longer one; the rest holds its number."""
+
+_BASIC: Final = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_EXTENDED: Final = frozenset("^{}\\[~]|€\f")
+_ALPHABET: Final = _BASIC | _EXTENDED
+"""Source: 3GPP TS 23.038, 6.2.1; a character of the extension table costs two units."""
+
+_LOOKALIKES: Final = str.maketrans(
+    {
+        **dict.fromkeys("‘’‚‛′´`", "'"),
+        **dict.fromkeys("“”„‟″«»", '"'),
+        **dict.fromkeys("–—―−‐‑", "-"),
+        **dict.fromkeys("•·●", "-"),
+        "°": "o",
+        "ç": "c",
+        "ł": "l",
+        "Ł": "L",
+        "×": "x",
+        "\t": " ",
+    }
+)
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+def fold(text: str) -> str:
+    """Write `text` in the GSM alphabet: `é ñ ü ¿ ¡ €` stay, `á` becomes `a`, the rest `?`.
+
+    One `á` would turn the whole message into UCS-2, which cuts a segment from 160 to 70. What has
+    no shape of its own (emoji, joiners, accents without a letter) is left out.
+    """
+    composed = unicodedata.normalize("NFC", text).translate(_LOOKALIKES)
+    return "".join(map(_fold_char, composed))
+
+
+def _fold_char(char: str) -> str:
+    if char in _ALPHABET:
+        return char
+    plain = unicodedata.normalize("NFKD", char)
+    kept = "".join(part for part in plain.translate(_LOOKALIKES) if part in _ALPHABET)
+    if kept:
+        return kept
+    has_no_shape = unicodedata.category(char) in ("Mn", "Me", "Cf", "So", "Sk", "Cc", "Cs")
+    return "" if has_no_shape else "?"
+
+
+def units(text: str) -> int:
+    """How many 7-bit units `text` takes once folded."""
+    return sum(2 if char in _EXTENDED else 1 for char in fold(text))
+
+
+def segments(text: str) -> int:
+    """How many SMS `text` is sent and charged as once folded, at least one."""
+    folded = fold(text)
+    if units(folded) <= SEGMENT_UNITS:
+        return 1
+    parts, room = 1, PART_UNITS
+    for char in folded:
+        cost = 2 if char in _EXTENDED else 1
+        # The two halves of an escaped character are not torn apart.
+        if cost > room:
+            parts, room = parts + 1, PART_UNITS
+        room -= cost
+    return parts
+
+
+class Sms:
+    """Hands messages to SMS through Twilio, and reads what comes back."""
+
+    name = ChannelName.SMS
+    limits = Limits(text_chars=MAX_BODY_CHARS, reports_delivery=True)
+
+    def __init__(
+        self,
+        account: TwilioAccount,
+        *,
+        sender: str | None,
+        messaging_service_sid: str | None,
+        client: httpx.AsyncClient,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Send from a number, a messaging service, or both.
+
+        Args:
+            account: ours at Twilio.
+            sender: our number, E.164.
+            messaging_service_sid: the pool that picks a sender.
+            client: from `channels.outcome.new_client`; closed by its owner.
+            clock: gives the aware present time.
+        """
+        self._messages = TwilioMessages(
+            account,
+            sender=sender,
+            messaging_service_sid=messaging_service_sid,
+            client=client,
+            clock=clock,
+        )
+        self._webhooks = TwilioWebhooks(account)
+
+    async def send(self, message: OutboundMessage, *, idempotency_key: str) -> Accepted:
+        """See `Channel.send`; Twilio honours no key, so that it stays here."""
+        to, body = _checked(message)
+        return await self._messages.create(message, to=to, body=body)
+
+    async def find_sent(self, message: OutboundMessage, *, since: datetime) -> str | None:
+        """Look for an earlier try of this message.
+
+        Returns:
+            Twilio's id of it, None if there is none.
+
+        Raises:
+            UnsupportedError, NotSentError, RejectedError, UncertainError: as `send`.
+        """
+        to, body = _checked(message)
+        return await self._messages.find(to=to, since=since, is_same=body.__eq__)
+
+    def verify(self, request: RawRequest) -> str | None:
+        """See `InboundChannel.verify`."""
+        return self._webhooks.verify(request)
+
+    def parse(self, request: RawRequest) -> Sequence[InboundEvent]:
+        """See `InboundChannel.parse`; requests about WhatsApp are read as well."""
+        return self._webhooks.parse(request)
+
+    async def aclose(self) -> None:
+        """See `Channel.aclose`."""
+        self._messages.close()
+
+
+def _checked(message: OutboundMessage) -> tuple[str, str]:
+    """The number and the folded text."""
+    if message.to.channel is not ChannelName.SMS or not _E164.fullmatch(message.to.value):
+        raise UnsupportedError("this is no number in E.164 form")
+    if message.buttons or message.image or message.template or message.replaces:
+        raise UnsupportedError("an SMS is text only")
+    body = fold(message.text)
+    if not body.strip() or units(body) > MAX_BODY_CHARS:
+        raise UnsupportedError(f"an SMS takes 1 to {MAX_BODY_CHARS} units")
+    return message.to.value, body

@@ -1,0 +1,21 @@
+"""Who we are at Twilio."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioAccount:
+    """One account and the tokens that prove its requests to us.
+
+    The first token signs our calls too; more than one is for the time of a rotation.
+    """
+
+    account_sid: str
+    auth_tokens: tuple[str, ...] = field(repr=False)
+    base_url: str = "https://api.twilio.com"
+
+    def __post_init__(self) -> None:
+        if not self.account_sid:
+            raise ValueError("a Twilio account has a SID")
+        if not self.auth_tokens or not all(self.auth_tokens):
+            raise ValueError("a Twilio account needs its auth token")

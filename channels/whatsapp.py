@@ -1,0 +1,153 @@
+"""WhatsApp over Twilio: free text within the reply window, approved templates outside it.
+
+Takes one message, cleans what Meta would refuse for its form, and hands it to Twilio. Buttons and
+pictures live in templates only, since free text carries none.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+import httpx
+
+from channels.base import (
+    Accepted,
+    ChannelName,
+    InboundEvent,
+    Limits,
+    OutboundMessage,
+    RawRequest,
+    Template,
+)
+from channels.errors import UnsupportedError
+from channels.twilio import MAX_BODY_CHARS, TwilioAccount, TwilioMessages, TwilioWebhooks
+
+REPLY_WINDOW_S: Final = 24 * 3600 - 600
+"""Meta's 24 hours after a person wrote, less ten minutes for clocks and queues.
+
+Source: Twilio docs, error 63016.
+"""
+
+MAX_VARIABLE_CHARS: Final = 1600
+"""Source: Twilio docs, "Using Variables with Content API"."""
+
+_PREFIX: Final = "whatsapp:"
+_ADDRESS: Final = re.compile(r"whatsapp:(\+[0-9]{6,15}|[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128})")
+_CONTENT_SID: Final = re.compile(r"HX[0-9a-fA-F]{32}")
+_SPACES: Final = re.compile(r"[\n\t\r]+| {4,}")
+_TELLING_CHARS: Final = 4
+
+
+class WhatsApp:
+    """Hands messages to WhatsApp through Twilio, and reads what comes back."""
+
+    name = ChannelName.WHATSAPP
+    limits = Limits(text_chars=MAX_BODY_CHARS, reports_delivery=True, reply_window_s=REPLY_WINDOW_S)
+
+    def __init__(
+        self,
+        account: TwilioAccount,
+        *,
+        sender: str | None,
+        messaging_service_sid: str | None,
+        client: httpx.AsyncClient,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Send from a number, a messaging service, or both.
+
+        Args:
+            account: ours at Twilio.
+            sender: our number, E.164.
+            messaging_service_sid: the pool that our sender is in.
+            client: from `channels.outcome.new_client`; closed by its owner.
+            clock: gives the aware present time.
+        """
+        self._messages = TwilioMessages(
+            account,
+            sender=sender and _PREFIX + sender,
+            messaging_service_sid=messaging_service_sid,
+            client=client,
+            clock=clock,
+        )
+        self._webhooks = TwilioWebhooks(account)
+
+    async def send(self, message: OutboundMessage, *, idempotency_key: str) -> Accepted:
+        """See `Channel.send`; Twilio honours no key, so that it stays here."""
+        to, message = _checked(message)
+        return await self._messages.create(message, to=to, body=message.text)
+
+    async def find_sent(self, message: OutboundMessage, *, since: datetime) -> str | None:
+        """Look for an earlier try of this message.
+
+        A template is known by its values: all but one occur in the text, for the one of a URL
+        button does not.
+
+        Returns:
+            Twilio's id of it, None if there is none.
+
+        Raises:
+            UnsupportedError, NotSentError, RejectedError, UncertainError: as `send`.
+        """
+        to, message = _checked(message)
+        template, text = message.template, message.text
+        return await self._messages.find(
+            to=to,
+            since=since,
+            is_same=lambda body: body == text if template is None else _fits(template, body),
+        )
+
+    def verify(self, request: RawRequest) -> str | None:
+        """See `InboundChannel.verify`."""
+        return self._webhooks.verify(request)
+
+    def parse(self, request: RawRequest) -> Sequence[InboundEvent]:
+        """See `InboundChannel.parse`; requests about SMS are read as well."""
+        return self._webhooks.parse(request)
+
+    async def aclose(self) -> None:
+        """See `Channel.aclose`."""
+        self._messages.close()
+
+
+def _checked(message: OutboundMessage) -> tuple[str, OutboundMessage]:
+    """The address as Twilio writes it, and the message with its template's values cleaned."""
+    value = message.to.value
+    to = value if value.startswith(_PREFIX) else _PREFIX + value
+    if message.to.channel is not ChannelName.WHATSAPP or not _ADDRESS.fullmatch(to):
+        raise UnsupportedError("this is no WhatsApp address")
+    if message.buttons or message.image or message.replaces:
+        raise UnsupportedError("free WhatsApp text has no buttons and no image and is not edited")
+    if message.template is not None:
+        return to, replace(message, template=_clean(message.template))
+    if not 0 < len(message.text) <= MAX_BODY_CHARS or not _is_sendable(message.text):
+        raise UnsupportedError(f"a WhatsApp text has 1 to {MAX_BODY_CHARS} characters")
+    return to, message
+
+
+def _clean(template: Template) -> Template:
+    """The template without what Meta refuses in values.
+
+    Source: Twilio docs, error 63013; a value that is missing is filled with the sample's silently.
+    """
+    values = {name: _SPACES.sub(" ", value).strip() for name, value in template.variables.items()}
+    if not _CONTENT_SID.fullmatch(template.content_sid):
+        raise UnsupportedError("a template is named by its ContentSid, HX and 32 hex digits")
+    if not all(0 < len(value) <= MAX_VARIABLE_CHARS for value in values.values()):
+        raise UnsupportedError(f"a template's value has 1 to {MAX_VARIABLE_CHARS} characters")
+    if not all(map(_is_sendable, values.values())):
+        raise UnsupportedError("a template's value is no text")
+    return Template(template.content_sid, values)
+
+
+def _is_sendable(text: str) -> bool:
+    """Whether it is text at all: a lone surrogate cannot be written, a NUL is cut off."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _fits(template: Template, body: str) -> bool:
+    """Whether `body` may be this template filled in; short values occur in any text."""
+    telling = [value for value in template.variables.values() if len(value) >= _TELLING_CHARS]
+    found = sum(value in body for value in telling)
+    return found >= max(1, len(telling) - 1)
