@@ -249,7 +249,7 @@ def _may_replace(tx: Tx, rules: Rules, item: OutboxItem, channel: ChannelName) -
         return False
     if rules.migo_channels[channel] == link.migo_channel:
         return False
-    if outbox.others_with_link(tx, link.id, but=item.id):
+    if outbox.others_with_link(tx, link.id, but=item.id) or links.facts_of(tx, link.uid):
         return False
     tries = deliveries.tries_with_link(tx, link.id)
     return all(each.outcome in ("refused", "not_sent") for each in tries)

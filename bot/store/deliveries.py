@@ -77,7 +77,7 @@ def _delivery_row(
         "address": item.address or "",
         "outcome": outcome,
         "provider_id": provider_id,
-        "code": code,
+        "code": None if code is None else code[:32],
         "reason": None if reason is None else reason[:300],
         "at": tx.now,
         "updated_at": tx.now,
@@ -154,7 +154,7 @@ def set_delivery(
     tx.run(
         delivery.update()
         .where(delivery.c.id == known.id)
-        .values(state=state.value, code=code, updated_at=tx.now)
+        .values(state=state.value, code=None if code is None else code[:32], updated_at=tx.now)
     )
     values: dict[str, object] = {"delivery": state.value, "updated_at": tx.now}
     if is_final:

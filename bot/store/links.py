@@ -110,7 +110,12 @@ def end_attempt(
     tx.run(
         link_attempt.update()
         .where(link_attempt.c.id == attempt_id)
-        .values(state=state, ended_at=tx.now, error_key=error_key, uid_hint=uid_hint)
+        .values(
+            state=state,
+            ended_at=tx.now,
+            error_key=None if error_key is None else error_key[:64],
+            uid_hint=None if uid_hint is None else uid_hint[:200],
+        )
     )
 
 
@@ -119,7 +124,7 @@ def drop_planned(tx: Tx, payment_id: str, *, why: str) -> None:
     tx.run(
         link_attempt.update()
         .where(link_attempt.c.payment_id == payment_id, link_attempt.c.state == "planned")
-        .values(state="dropped", ended_at=tx.now, error_key=why)
+        .values(state="dropped", ended_at=tx.now, error_key=why[:64])
     )
 
 
