@@ -1,0 +1,149 @@
+"""Talks to the running service's `/v1`, and turns every way it can fail into one line."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from bot.cli.errors import FailedError, WrongError
+from bot.settings import LocalSettings, SettingsError
+
+Json = dict[str, Any]
+
+_TIMEOUT_S = 30.0
+_REPEATS = 2
+"""A create is safe to repeat under its key, so a lost answer is asked for again."""
+
+
+def local_settings() -> LocalSettings:
+    """What the verbs need to know: where the service is, and its token.
+
+    Raises:
+        WrongError: a setting is wrong.
+    """
+    try:
+        return LocalSettings.load(os.environ, Path(".env"))
+    except SettingsError as error:
+        raise WrongError("; ".join(error.problems)) from None
+
+
+class Service:
+    """The service over HTTP; use it as a context manager."""
+
+    def __init__(self, settings: LocalSettings) -> None:
+        """Find the token.
+
+        Raises:
+            WrongError: there is none.
+        """
+        token = settings.api_token()
+        if token is None:
+            raise WrongError(
+                f"there is no token in {settings.store.token_path}; start `paybot serve` in this "
+                "folder, or set PAYBOT_TOKEN"
+            )
+        if not (token.isascii() and token.isprintable()):
+            raise WrongError("PAYBOT_TOKEN has characters that no token has")
+        self._url = settings.client.url
+        self._http = httpx.Client(
+            base_url=f"{self._url}/v1",
+            headers={"authorization": f"Bearer {token}"},
+            timeout=_TIMEOUT_S,
+            trust_env=False,
+        )
+
+    def __enter__(self) -> "Service":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def create(self, body: Mapping[str, object]) -> Json:
+        """Create a payment; repeated under one key if an answer is lost."""
+        headers = {"idempotency-key": secrets.token_hex(16)}
+        for _ in range(_REPEATS):
+            try:
+                return self._read(self._http.post("/payments", json=body, headers=headers))
+            except httpx.ConnectError:
+                raise self._unreachable() from None
+            except httpx.TransportError:
+                continue
+        raise FailedError("the service did not answer; look with `paybot list` before repeating")
+
+    def read(self, payment_id: str) -> Json:
+        """One payment."""
+        return self._ask("GET", f"/payments/{_segment(payment_id)}")
+
+    def page(self, **query: object) -> Json:
+        """A page of payments: `{"payments", "next_cursor"}`."""
+        params = {name: str(value) for name, value in query.items() if value is not None}
+        return self._ask("GET", "/payments", params=params)
+
+    def cancel(self, payment_id: str, body: Mapping[str, object]) -> Json:
+        """Stop asking for a payment."""
+        return self._ask("POST", f"/payments/{_segment(payment_id)}/cancel", body=body)
+
+    def resend(self, payment_id: str, body: Mapping[str, object]) -> Json:
+        """Send a payment's link again."""
+        return self._ask("POST", f"/payments/{_segment(payment_id)}/resend", body=body)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, object] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Json:
+        try:
+            return self._read(self._http.request(method, path, json=body, params=params))
+        except httpx.ConnectError:
+            raise self._unreachable() from None
+        except httpx.TransportError as error:
+            raise FailedError(f"{self._url} did not answer: {type(error).__name__}") from None
+
+    def _unreachable(self) -> FailedError:
+        return FailedError(
+            f"nothing answers at {self._url}; start it with `paybot serve`, or set PAYBOT_URL"
+        )
+
+    def _read(self, answer: httpx.Response) -> Json:
+        try:
+            document = answer.json()
+        except ValueError:
+            document = None
+        if answer.is_success and isinstance(document, dict):
+            return document
+        error = document.get("error") if isinstance(document, dict) else None
+        if not isinstance(error, dict):
+            raise FailedError(f"{self._url} answered {answer.status_code}, not as a paybot does")
+        if answer.status_code == 401:
+            raise WrongError(f"{self._url} refused the token; set PAYBOT_TOKEN to one of its own")
+        if answer.status_code in (400, 413, 415, 422):
+            raise WrongError(_fields(error))
+        raise FailedError(str(error.get("message")))
+
+
+def _fields(error: Json) -> str:
+    faults = [f"{each['field']} {each['message']}" for each in error.get("fields", ())]
+    return "; ".join(faults) or str(error.get("message"))
+
+
+def _segment(payment_id: str) -> str:
+    """A payment's id as part of a path.
+
+    Raises:
+        WrongError: it cannot be an id.
+    """
+    if not payment_id.isascii() or not payment_id.replace("_", "").replace("-", "").isalnum():
+        raise WrongError("a payment's id looks like pay_0123456789; `paybot list` shows them")
+    return payment_id

@@ -1,0 +1,199 @@
+"""`paybot send`: create a payment and follow its link to the customer."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from bot.cli import display
+from bot.cli.errors import FailedError, WrongError
+from bot.cli.payments import actor
+
+Json = dict[str, Any]
+
+_CHANNELS = ("whatsapp", "sms", "email", "telegram", "web", "app")
+_POLL_S = 0.3
+_SOON = timedelta(seconds=30)
+
+# What is the last word to wait for: e-mail and Telegram report nothing after taking a message.
+_ARRIVED = {"delivered", "read"}
+_ARRIVED_UNREPORTED = {"email": {"accepted"}, "telegram": {"accepted"}}
+_UNDER_WAY = {"planned", "sending", "accepted", "sent"}
+
+
+@click.command("send")
+@click.option("--phone", required=True, help="Whose; national or with +.")
+@click.option("--amount", required=True, help="As 150.00.")
+@click.option("--currency", required=True, help="As GTQ.")
+@click.option("--channel", type=click.Choice(_CHANNELS), help="Over one channel.")
+@click.option("--route", metavar="A,B,…", help="Over these, the next if one fails.")
+@click.option("--name", help="The customer's name.")
+@click.option("--email", help="The customer's address.")
+@click.option("--concept", help="What it is for, as the customer reads it.")
+@click.option("--external-id", help="Your own number for it; makes repeating safe.")
+@click.option("--at", "send_at", metavar="TIME", help="Later, as 2026-04-03T09:00:00-06:00.")
+@click.option("--no-reminders", is_flag=True, help="Ask only once.")
+@click.option("--no-wait", is_flag=True, help="Return once it is on the books.")
+@click.option("--wait-s", type=click.IntRange(1), default=120, show_default=True)
+@click.option("--json", "is_json", is_flag=True, help="Print JSON.")
+def send_command(no_wait: bool, wait_s: int, is_json: bool, **asked: Any) -> None:
+    """Ask a customer for money and wait until the link is delivered."""
+    from bot.cli.client import Service, local_settings
+
+    body = _body(asked)
+    with Service(local_settings()) as service:
+        payment = service.create(body)
+        payment_id = payment["id"]
+        if not is_json:
+            click.echo(payment_id)
+        is_later = _is_later(payment)
+        if not (no_wait or is_later):
+            with _progress(is_quiet=is_json) as tell:
+                payment = _follow(lambda: service.read(payment_id), tell, wait_s)
+    if is_json:
+        display.print_json(payment)
+    elif is_later:
+        click.echo(f"will be sent at {display.local_time(payment['send_at'])}")
+    _conclude(payment, is_waited=not (no_wait or is_later), is_quiet=is_json)
+
+
+def _body(asked: Json) -> Json:
+    if bool(asked["channel"]) == bool(asked["route"]):
+        raise WrongError("give either --channel or --route")
+    customer = {name: asked[name] for name in ("phone", "name", "email")}
+    return {
+        "customer": customer,
+        "amount_minor": _minor(asked["amount"], asked["currency"]),
+        "currency": asked["currency"],
+        "route": _route(asked["route"] or asked["channel"]),
+        "concept": asked["concept"],
+        "external_id": asked["external_id"],
+        "send_at": asked["send_at"],
+        "reminders": "off" if asked["no_reminders"] else "default",
+        "created_by": actor(),
+    }
+
+
+def _minor(text: str, currency: str) -> int:
+    from bot.domain.money import AmountError, parse_amount
+
+    try:
+        return parse_amount(text, currency).minor
+    except AmountError as error:
+        raise WrongError(f"--amount: {error}") from None
+
+
+def _route(text: str) -> list[str]:
+    route = [part.strip() for part in text.split(",")]
+    if unknown := [name for name in route if name not in _CHANNELS]:
+        raise WrongError(f"--route does not know {', '.join(unknown)}; only {', '.join(_CHANNELS)}")
+    return route
+
+
+def _is_later(payment: Json) -> bool:
+    if payment["send_at"] is None:
+        return False
+    at = datetime.fromisoformat(payment["send_at"].replace("Z", "+00:00"))
+    return at - datetime.now(at.tzinfo) > _SOON
+
+
+Tell = Callable[[str], None]
+
+
+@contextmanager
+def _progress(*, is_quiet: bool) -> Iterator[Tell]:
+    """Give what tells of each step: a spinner for a person, lines elsewhere, else nothing."""
+    if is_quiet:
+        yield lambda text: None
+    elif display.is_terminal():
+        from rich.console import Console
+        from rich.markup import escape
+
+        console = Console()
+        with console.status("asking Migo for a link") as status:
+
+            def tell(text: str) -> None:
+                console.print(escape(text), highlight=False)
+                status.update(escape(text))
+
+            yield tell
+    else:
+        yield click.echo
+
+
+def _follow(read: Callable[[], Json], tell: Tell, wait_s: float) -> Json:
+    """Read the payment until its link arrived or cannot; tell of each change once."""
+    told: set[str] = set()
+    deadline = time.monotonic() + wait_s
+    while True:
+        payment = read()
+        for step in _steps(payment):
+            if step not in told:
+                told.add(step)
+                tell(step)
+        if end_of(payment) is not None or time.monotonic() > deadline:
+            return payment
+        time.sleep(_POLL_S)
+
+
+def _steps(payment: Json) -> Iterator[str]:
+    for link in payment["links"]:
+        yield f"link {link['reference'] or link['uid']} made"
+    for each in payment["messages"]:
+        if each["purpose"] == "link" and each["status"] != "planned":
+            why = f": {each['error']}" if each["error"] else ""
+            yield f"{each['channel']} {each['status']}{why}"
+
+
+def end_of(payment: Json) -> bool | None:
+    """Whether the customer has the link: True, False once that is hopeless, else None."""
+    if payment["status"] in ("paid", "refunded", "reversed"):
+        return True
+    if payment["status"] in ("held", "expired", "cancelled"):
+        return False
+    messages = [each for each in payment["messages"] if each["purpose"] == "link"]
+    if any(
+        each["status"] in _ARRIVED | _ARRIVED_UNREPORTED.get(each["channel"], set())
+        for each in messages
+    ):
+        return True
+    if any(each["status"] in _UNDER_WAY for each in messages):
+        return None
+    if messages:
+        return False
+    has_courier = any(name not in ("web", "app") for name in payment["route"])
+    return None if has_courier or not payment["links"] else True
+
+
+def _conclude(payment: Json, *, is_waited: bool, is_quiet: bool) -> None:
+    if not is_waited:
+        return
+    end = end_of(payment)
+    if end is None:
+        raise FailedError(
+            f"not delivered yet; the service goes on: see `paybot show {payment['id']}`"
+        )
+    if not end:
+        raise FailedError(_reason(payment))
+    if not is_quiet and not payment["messages"]:
+        _hand_over(payment)
+
+
+def _hand_over(payment: Json) -> None:
+    """Show a link that no channel carries to whoever is to hand it over."""
+    for link in payment["links"]:
+        if link["url"] and not link["superseded"]:
+            click.echo(link["url"])
+            display.print_qr(link["url"])
+
+
+def _reason(payment: Json) -> str:
+    """Say why a link did not arrive, and what to do."""
+    payment_id = payment["id"]
+    reasons = [alert["detail"] for alert in payment["alerts"]]
+    reasons += [each["error"] for each in reversed(payment["messages"]) if each["error"]]
+    why = reasons[0] if reasons else f"the payment is {payment['status']}"
+    return f"{why}; see `paybot why {payment_id}`, then `paybot resend {payment_id}` or cancel it"
