@@ -398,36 +398,37 @@ def _owe_news(tx: Tx, rules: Rules, payment: Payment, link: Link, status: LinkSt
     at = tx.now + _DENIED_AFTER if purpose is Purpose.DENIED else tx.now
     key = f"{purpose.value}:{link.uid}"
     route = news_route(tx, payment)
-    if plan_message(tx, rules, payment, purpose, key=key, link=link, route=route, at=at):
-        tell_staff(tx, rules, payment, status.value, key=link.uid)
+    plan_message(tx, rules, payment, purpose, key=key, link=link, route=route, at=at)
+    tell_staff(tx, rules, payment, status.value, key=link.uid)
 
 
 def match_parked(tx: Tx, rules: Rules, *, older_than: timedelta) -> int:
     """Look again at facts that belonged to no payment; tell staff of those that still do not."""
-    matched = 0
-    for parked in links.parked_facts(tx, older_than=older_than):
-        links.lock_uid(tx, parked.uid)
-        link = links.find_link(tx, parked.uid) or _adopt_orphan(
-            tx,
-            rules,
-            uid=parked.uid,
-            external_id=parked.external_id,
-            reference=parked.reference,
-        )
-        if link is not None:
-            links.adopt_facts(tx, parked.uid, link.payment_id)
-            apply_facts(tx, rules, link.payment_id, inbox_id=parked.inbox_id)
-            matched += 1
-            continue
-        alarm(
-            tx,
-            rules,
-            Alert.UNKNOWN_UID,
-            key=parked.uid,
-            detail=f"Migo reports on {parked.uid}, which we did not create",
-            inbox_id=parked.inbox_id,
-        )
+    matched = after_id = 0
+    while page := links.parked_facts(tx, older_than=older_than, after_id=after_id):
+        matched += sum(_match(tx, rules, parked) for parked in page)
+        after_id = page[-1].id
     return matched
+
+
+def _match(tx: Tx, rules: Rules, parked: links.ParkedFact) -> bool:
+    links.lock_uid(tx, parked.uid)
+    link = links.find_link(tx, parked.uid) or _adopt_orphan(
+        tx, rules, uid=parked.uid, external_id=parked.external_id, reference=parked.reference
+    )
+    if link is not None:
+        links.adopt_facts(tx, parked.uid, link.payment_id)
+        apply_facts(tx, rules, link.payment_id, inbox_id=parked.inbox_id)
+        return True
+    alarm(
+        tx,
+        rules,
+        Alert.UNKNOWN_UID,
+        key=parked.uid,
+        detail=f"Migo reports on {parked.uid}, which we did not create",
+        inbox_id=parked.inbox_id,
+    )
+    return False
 
 
 def expire_payments(tx: Tx, *, limit: int = 200) -> int:

@@ -305,6 +305,7 @@ def _fact_of(row: RowMapping) -> Fact:
 class ParkedFact:
     """A fact about a uid that no link of ours has."""
 
+    id: int
     uid: str
     external_id: str | None
     reference: str | None
@@ -312,16 +313,22 @@ class ParkedFact:
     received_at: datetime
 
 
-def parked_facts(tx: Tx, *, older_than: timedelta, limit: int = 100) -> list[ParkedFact]:
-    """Facts that belong to no payment yet, oldest first."""
+def parked_facts(
+    tx: Tx, *, older_than: timedelta, after_id: int = 0, limit: int = 100
+) -> list[ParkedFact]:
+    """Facts that belong to no payment yet, oldest first, those after `after_id`."""
     statement = (
         sa.select(fact)
-        .where(fact.c.payment_id.is_(None), fact.c.received_at <= tx.now - older_than)
-        .order_by(fact.c.received_at)
+        .where(
+            fact.c.payment_id.is_(None),
+            fact.c.received_at <= tx.now - older_than,
+            fact.c.id > after_id,
+        )
+        .order_by(fact.c.id)
         .limit(limit)
     )
     return [
-        ParkedFact(row.uid, row.external_id, row.reference, row.inbox_id, row.received_at)
+        ParkedFact(row.id, row.uid, row.external_id, row.reference, row.inbox_id, row.received_at)
         for row in tx.run(statement)
     ]
 
