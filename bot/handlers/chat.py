@@ -132,9 +132,7 @@ def _reply(
 
 def on_reach(tx: Tx, change: ReachChange) -> None:
     """Learn that a person blocked us, or came back."""
-    people.set_reach(
-        tx,
-        change.sender,
-        reach="ok" if change.is_reachable else "blocked",
-        reason="the provider says so",
-    )
+    if change.is_reachable:
+        people.unblock(tx, change.sender, reason="the provider says so")
+    else:
+        people.set_reach(tx, change.sender, reach="blocked", reason="the provider says so")

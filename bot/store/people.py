@@ -114,7 +114,10 @@ def reach_of(tx: Tx, at: Address) -> Reach | None:
 def set_reach(
     tx: Tx, at: Address, *, reach: str, reason: str, customer_id: int | None = None
 ) -> None:
-    """Mark an address `ok`, `blocked` (the provider says so) or `opted_out` (the person does)."""
+    """Mark an address `ok`, `blocked` (the provider says so) or `opted_out` (the person does).
+
+    A person's own stop outlives the provider's block.
+    """
     tx.insert_ignoring(
         address,
         [
@@ -128,8 +131,18 @@ def set_reach(
         ],
         conflict=["channel", "value"],
     )
+    which = _is(at)
+    if reach == "blocked":
+        which &= address.c.reach != "opted_out"
+    tx.run(address.update().where(which).values(reach=reach, reach_reason=reason, reach_at=tx.now))
+
+
+def unblock(tx: Tx, at: Address, *, reason: str) -> None:
+    """Forget that the provider said `blocked`; a person's own stop stays."""
     tx.run(
-        address.update().where(_is(at)).values(reach=reach, reach_reason=reason, reach_at=tx.now)
+        address.update()
+        .where(_is(at), address.c.reach == "blocked")
+        .values(reach="ok", reach_reason=reason, reach_at=tx.now)
     )
 
 
