@@ -1,0 +1,37 @@
+"""What a text may be told about a payment, and the wording that comes of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bot.domain.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything a message may mention; whatever is None goes unsaid.
+
+    Times are aware and shown in `time_zone`, an IANA name. Of `extra` the texts know `detail`: what
+    staff must know. Names and concepts are taken raw and cleaned here, not by the caller.
+    """
+
+    name: str | None = None
+    money: Money | None = None
+    concept: str | None = None
+    reference: str | None = None
+    url: str | None = None
+    due_at: datetime | None = None
+    expires_at: datetime | None = None
+    paid_at: datetime | None = None
+    time_zone: str = "UTC"
+    payment_id: str | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """One finished text: `text` is plain and complete; subject and HTML exist for e-mail only."""
+
+    text: str
+    subject: str | None = None
+    html: str | None = None
