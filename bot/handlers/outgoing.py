@@ -89,6 +89,8 @@ def _why_stale(tx: Tx, item: OutboxItem) -> str | None:
         return "its time ran out"
     if item.link is not None and item.link.superseded_at is not None:
         return "another link took its place"
+    if MANNERS[item.purpose].on_uncertain is OnUncertain.DROP and tx.now >= item.give_up_at:
+        return "its time is over"
     return None
 
 
