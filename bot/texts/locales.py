@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-LANGUAGES = ("es", "en")
+LANGUAGES = ("es", "en", "pt-BR")
 
 
 @lru_cache(maxsize=256)

@@ -141,11 +141,17 @@ def variables(
         if name == URL_SUFFIX:
             value = url_suffix(facts.url, url_base)
         else:
-            value = VALUES[name](facts, reader) or spare.get(name)
+            value = VALUES[name](facts, reader) or _stand_in(name, facts, spare)
         if not value:
             return None
         values[str(number)] = " ".join(value.split())
     return values
+
+
+def _stand_in(name: str, facts: Facts, spare: Mapping[str, str]) -> str | None:
+    if name == "reference" and facts.payment_id:
+        return facts.payment_id
+    return spare.get(name)
 
 
 def url_suffix(url: str | None, base: str | None = None) -> str | None:
