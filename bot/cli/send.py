@@ -1,8 +1,7 @@
 """`paybot send`: create a payment and follow its link to the customer."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,17 +10,13 @@ import click
 from bot.cli import display
 from bot.cli.errors import FailedError, WrongError
 from bot.cli.payments import actor
+from bot.cli.progress import Tell, end_of, progress, reason, steps
 
 Json = dict[str, Any]
 
 _CHANNELS = ("whatsapp", "sms", "email", "telegram", "web", "app")
 _POLL_S = 0.3
 _SOON = timedelta(seconds=30)
-
-# What is the last word to wait for: e-mail and Telegram report nothing after taking a message.
-_ARRIVED = {"delivered", "read"}
-_ARRIVED_UNREPORTED = {"email": {"accepted"}, "telegram": {"accepted"}}
-_UNDER_WAY = {"planned", "sending", "accepted", "sent"}
 
 
 @click.command("send")
@@ -51,7 +46,7 @@ def send_command(no_wait: bool, wait_s: int, is_json: bool, **asked: Any) -> Non
             click.echo(payment_id)
         is_later = _is_later(payment)
         if not (no_wait or is_later):
-            with _progress(is_quiet=is_json) as tell:
+            with progress("asking Migo for a link", is_quiet=is_json) as tell:
                 payment = _follow(lambda: service.read(payment_id), tell, wait_s)
     if is_json:
         display.print_json(payment)
@@ -100,84 +95,31 @@ def _is_later(payment: Json) -> bool:
     return at - datetime.now(at.tzinfo) > _SOON
 
 
-Tell = Callable[[str], None]
-
-
-@contextmanager
-def _progress(*, is_quiet: bool) -> Iterator[Tell]:
-    """Give what tells of each step: a spinner for a person, lines elsewhere, else nothing."""
-    if is_quiet:
-        yield lambda text: None
-    elif display.is_terminal():
-        from rich.console import Console
-        from rich.markup import escape
-
-        console = Console()
-        with console.status("asking Migo for a link") as status:
-
-            def tell(text: str) -> None:
-                console.print(escape(text), highlight=False)
-                status.update(escape(text))
-
-            yield tell
-    else:
-        yield click.echo
-
-
 def _follow(read: Callable[[], Json], tell: Tell, wait_s: float) -> Json:
     """Read the payment until its link arrived or cannot; tell of each change once."""
     told: set[str] = set()
     deadline = time.monotonic() + wait_s
     while True:
         payment = read()
-        for step in _steps(payment):
+        for step in steps(payment):
             if step not in told:
                 told.add(step)
                 tell(step)
-        if end_of(payment) is not None or time.monotonic() > deadline:
+        if end_of(payment, "link") is not None or time.monotonic() > deadline:
             return payment
         time.sleep(_POLL_S)
-
-
-def _steps(payment: Json) -> Iterator[str]:
-    for link in payment["links"]:
-        yield f"link {link['reference'] or link['uid']} made"
-    for each in payment["messages"]:
-        if each["purpose"] == "link" and each["status"] != "planned":
-            why = f": {each['error']}" if each["error"] else ""
-            yield f"{each['channel']} {each['status']}{why}"
-
-
-def end_of(payment: Json) -> bool | None:
-    """Whether the customer has the link: True, False once that is hopeless, else None."""
-    if payment["status"] in ("paid", "refunded", "reversed"):
-        return True
-    if payment["status"] in ("held", "expired", "cancelled"):
-        return False
-    messages = [each for each in payment["messages"] if each["purpose"] == "link"]
-    if any(
-        each["status"] in _ARRIVED | _ARRIVED_UNREPORTED.get(each["channel"], set())
-        for each in messages
-    ):
-        return True
-    if any(each["status"] in _UNDER_WAY for each in messages):
-        return None
-    if messages:
-        return False
-    has_courier = any(name not in ("web", "app") for name in payment["route"])
-    return None if has_courier or not payment["links"] else True
 
 
 def _conclude(payment: Json, *, is_waited: bool, is_quiet: bool) -> None:
     if not is_waited:
         return
-    end = end_of(payment)
+    end = end_of(payment, "link")
     if end is None:
         raise FailedError(
             f"not delivered yet; the service goes on: see `paybot show {payment['id']}`"
         )
     if not end:
-        raise FailedError(_reason(payment))
+        raise FailedError(reason(payment))
     if not is_quiet and not payment["messages"]:
         _hand_over(payment)
 
@@ -188,12 +130,3 @@ def _hand_over(payment: Json) -> None:
         if link["url"] and not link["superseded"]:
             click.echo(link["url"])
             display.print_qr(link["url"])
-
-
-def _reason(payment: Json) -> str:
-    """Say why a link did not arrive, and what to do."""
-    payment_id = payment["id"]
-    reasons = [alert["detail"] for alert in payment["alerts"]]
-    reasons += [each["error"] for each in reversed(payment["messages"]) if each["error"]]
-    why = reasons[0] if reasons else f"the payment is {payment['status']}"
-    return f"{why}; see `paybot why {payment_id}`, then `paybot resend {payment_id}` or cancel it"

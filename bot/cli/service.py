@@ -1,0 +1,130 @@
+"""The verbs that run the service and prepare its database."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bot.cli.errors import FailedError, WrongError
+
+if TYPE_CHECKING:
+    from bot.app import Role
+    from bot.settings import Settings
+
+ENV_FILE = Path(".env")
+
+
+@click.command("serve")
+@click.option(
+    "--roles",
+    default="web,worker,scheduler",
+    show_default=True,
+    help="What this process does; SQLite takes one process only.",
+)
+def serve_command(roles: str) -> None:
+    """Run the service until it is told to stop."""
+    settings = load_settings()
+    must_fit(settings)
+    chosen = _roles(roles)
+    _start_logging(settings)
+    _tell_what_is_off(settings)
+    from bot import app
+    from bot.store.engine import StoreError
+
+    try:
+        run_loop(app.serve(settings, chosen))
+    except StoreError as error:
+        raise FailedError(str(error)) from None
+    except OSError as error:
+        where = f"{settings.web.host}:{settings.web.port}"
+        raise FailedError(f"cannot serve at {where}: {error.strerror}; set HOST or PORT") from None
+
+
+@click.command("migrate")
+def migrate_command() -> None:
+    """Bring the database to this version; doing it again changes nothing."""
+    from bot.cli.client import local_settings
+    from bot.store.engine import StoreError
+    from bot.store.migrate import migrate
+
+    url = local_settings().store.url.get_secret_value()
+    try:
+        before, after = migrate(url)
+    except StoreError as error:
+        raise FailedError(str(error)) from None
+    if before == after:
+        click.echo(f"the database is at {after} already")
+    else:
+        click.echo(f"the database went from {before or 'empty'} to {after}")
+
+
+def load_settings() -> "Settings":
+    """Read every setting.
+
+    Raises:
+        WrongError: some are wrong or missing; a line for each.
+    """
+    from bot.settings import Settings, SettingsError
+
+    try:
+        return Settings.load(os.environ, ENV_FILE)
+    except SettingsError as error:
+        hint = "set them in the environment or in .env, or try `paybot demo`"
+        lines = "\n  ".join(error.problems)
+        raise WrongError(f"the settings cannot be used; {hint}:\n  {lines}") from None
+
+
+def must_fit(settings: "Settings") -> None:
+    """Check what one setting alone does not show: the files named, and values that must match.
+
+    Raises:
+        WrongError: they do not fit.
+    """
+    from bot import wiring
+
+    try:
+        wiring.migo_config(settings)
+        wiring.composer(settings)
+    except ValueError as error:
+        raise WrongError(str(error)) from None
+
+
+def run_loop(work: Coroutine[object, object, None]) -> None:
+    """Run a coroutine in the fastest event loop there is."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(work)
+    else:
+        uvloop.run(work)
+
+
+def _roles(text: str) -> "frozenset[Role]":
+    from bot.app import Role
+
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    known = [role.value for role in Role]
+    if not names or not set(names) <= set(known):
+        raise WrongError(f"--roles takes {', '.join(known)}, separated by commas")
+    return frozenset(Role(name) for name in names)
+
+
+def _start_logging(settings: "Settings") -> None:
+    from bot.telemetry import configure_logging
+
+    configure_logging(
+        settings.log.format, settings.log.level, sys.stderr, secrets=settings.secrets()
+    )
+
+
+def _tell_what_is_off(settings: "Settings") -> None:
+    from bot.settings import near_misses
+
+    for channel, why in settings.channels_off():
+        click.echo(f"{channel.value} is off: {why}", err=True)
+    for name, meant in near_misses(os.environ, ENV_FILE):
+        click.echo(f"{name} is not read; is {meant} meant?", err=True)
