@@ -7,7 +7,8 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -231,8 +232,7 @@ class Application:
         listener = _listen(self._settings.web.host, self._settings.web.port)
         self._server = _Server(config)
         self._spawn("web", self._server.serve(sockets=[listener]))
-        while not self._server.started:
-            await asyncio.sleep(0.01)
+        await self._server.is_up.wait()
 
     def _start_telegram(self) -> None:
         telegram = self._channels.get(ChannelName.TELEGRAM)
@@ -248,9 +248,8 @@ class Application:
 
     async def _store_updates(self, updates: Sequence[RawRequest]) -> None:
         """Store polled updates; Telegram is told only afterwards that we have them."""
-        telegram = self._channels[ChannelName.TELEGRAM]
         received = [
-            Received(Source.TELEGRAM, wiring.update_id(telegram, each), each.url, {}, each.body)
+            Received(Source.TELEGRAM, wiring.update_id(each), each.url, {}, each.body)
             for each in updates
         ]
         await self.store.transact(lambda tx: inbox.record(tx, received))
@@ -259,10 +258,8 @@ class Application:
         try:
             async with asyncio.timeout(2):
                 await self.store.transact(inbox.next_due)
-        except (StoreError, TimeoutError):
-            return False
-        except Exception:
-            _log.exception("not ready")
+        except (StoreError, TimeoutError) as error:
+            _log.warning("not ready: %s", type(error).__name__)
             return False
         return all(not task.done() for task in self._tasks)
 
@@ -315,8 +312,19 @@ class Application:
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling: one process, one place that decides to stop."""
 
-    def install_signal_handlers(self) -> None:
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say when requests are taken."""
+        await super().startup(sockets=sockets)
+        self.is_up.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
         """Leave the signals to `serve`."""
+        yield
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -95,6 +95,7 @@ class Relay:
         self._has_ended = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
+        self._is_drained = False
 
     async def run(self) -> None:
         """Work until `stop`; then finish what is under way and write its outcome."""
@@ -103,7 +104,9 @@ class Relay:
             await asyncio.gather(*(self._drain(lane) for lane in self._lanes))
             while self._tasks:
                 await asyncio.wait(set(self._tasks))
-            await self._settle_rest()
+            self._is_drained = True
+            self._has_ended.set()
+            await settler
         finally:
             settler.cancel()
 
@@ -112,6 +115,7 @@ class Relay:
         self._is_stopping = True
         for lane in self._lanes:
             lane.freed.set()
+            self._coordination.wake(outbox.topic(lane.name))
 
     async def _drain(self, lane: Lane) -> None:
         while not self._is_stopping:
@@ -152,6 +156,9 @@ class Relay:
                 worker=self._worker,
             )
         )
+        if lane.rate_per_s is not None and len(items) < wanted:
+            unused = wanted - len(items)
+            await self._coordination.give_back(f"send:{lane.name}", lane.rate_per_s, unused)
         for item in items:
             self._start(lane, item)
         if items:
@@ -172,7 +179,8 @@ class Relay:
     async def _perform(self, lane: Lane, item: OutboxItem) -> None:
         outcome: Outcome = Uncertain("cancelled in mid-call")
         try:
-            outcome = await self._dispatcher.perform(item)
+            with self._metrics.call_seconds.labels(lane.name).time():
+                outcome = await self._dispatcher.perform(item)
         except Exception as error:
             _log.exception("performing outbox item %d failed", item.id)
             outcome = Uncertain(f"{type(error).__name__} in mid-call")
@@ -186,7 +194,8 @@ class Relay:
             self._has_ended.set()
 
     async def _settle_forever(self) -> None:
-        while True:
+        """Write outcomes until no call is left that could bring another."""
+        while not self._is_drained:
             await self._has_ended.wait()
             self._has_ended.clear()
             self._beat("relay.settle")

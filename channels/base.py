@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class ChannelName(StrEnum):
@@ -262,6 +262,7 @@ class Channel(Protocol):
         """Release connections; calling it again does nothing."""
 
 
+@runtime_checkable
 class InboundChannel(Channel, Protocol):
     """A channel whose provider also calls us."""
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +22,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.sql.dml import ReturningInsert
 
 _Result = TypeVar("_Result")
 
@@ -70,9 +72,17 @@ class Tx:
         listed = list(rows)
         if not listed:
             return []
-        dialect = sqlite_insert if self.is_sqlite else postgres_insert
-        statement = dialect(table).values(listed).on_conflict_do_nothing(index_elements=conflict)
-        return list(self.conn.execute(statement.returning(table.c.id)).scalars())
+        statement = _insert_ignoring(table, tuple(conflict), self.is_sqlite)
+        return list(self.conn.execute(statement, listed).scalars())
+
+
+@cache
+def _insert_ignoring(
+    table: sa.Table, conflict: tuple[str, ...], is_sqlite: bool
+) -> ReturningInsert[int]:
+    """Built once, so that it is also compiled once; rows come as parameters."""
+    insert = sqlite_insert(table) if is_sqlite else postgres_insert(table)
+    return insert.on_conflict_do_nothing(index_elements=conflict).returning(table.c.id)
 
 
 @dataclass(slots=True)
