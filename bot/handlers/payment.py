@@ -433,11 +433,16 @@ def _match(tx: Tx, rules: Rules, parked: links.ParkedFact) -> bool:
 
 def expire_payments(tx: Tx, *, limit: int = 200) -> int:
     """Stop asking for what has run out of time."""
-    found = payments.expired(tx, limit=limit)
-    for payment in found:
+    stopped = 0
+    for found in payments.expired(tx, limit=limit):
+        # Locked first, as everywhere: a callback may be booking this payment right now.
+        payment = _must_read(tx, found.id)
+        if payment.status not in UNPAID or payment.expires_at != found.expires_at:
+            continue
         stop_asking(tx, payment, why="expired")
         payments.move(tx, payment, PaymentStatus.EXPIRED, why="its time ran out")
-    return len(found)
+        stopped += 1
+    return stopped
 
 
 def on_link_made(

@@ -252,13 +252,14 @@ def flag_overpaid(tx: Tx, payment_id: str) -> None:
 
 
 def expired(tx: Tx, *, limit: int) -> list[Payment]:
-    """Payments whose time has run out and that are still asked for."""
+    """Payments whose time has run out and that are still asked for, in one order for all."""
     statement = (
         sa.select(payment)
         .where(
             payment.c.status.in_([status.value for status in UNPAID]),
             payment.c.expires_at <= tx.now,
         )
+        .order_by(payment.c.id)
         .limit(limit)
     )
     return [payment_of(row) for row in tx.run(statement).mappings()]
