@@ -19,7 +19,18 @@ BUILT_IN = Path(__file__).parent / "templates"
 WORDS_FILE = "words.toml"
 
 FRAME_NAMES = frozenset(
-    {"language", "subject", "paragraphs", "rows", "url", "has_qr", "words", "merchant", "footer"}
+    {
+        "language",
+        "subject",
+        "paragraphs",
+        "amount",
+        "rows",
+        "url",
+        "has_qr",
+        "words",
+        "merchant",
+        "footer",
+    }
 )
 """What the two e-mail frames may use."""
 

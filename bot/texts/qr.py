@@ -7,6 +7,7 @@ import segno
 
 _SIDE_PX = 600
 _QUIET_MODULES = 4
+_MASK = 3
 
 
 @lru_cache(maxsize=512)
@@ -16,7 +17,8 @@ def qr_png(url: str) -> bytes:
     The quiet zone is four modules wide, as ISO/IEC 18004 wants it. Repeating it is cheap: the
     last 512 are kept.
     """
-    code = segno.make_qr(url, error="m", boost_error=False)
+    # Every mask can be read; trying all eight for the prettiest takes most of the time.
+    code = segno.make_qr(url, error="m", boost_error=False, mask=_MASK)
     modules, _ = code.symbol_size(border=_QUIET_MODULES)
     out = io.BytesIO()
     scale = max(1, round(_SIDE_PX / modules))

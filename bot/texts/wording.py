@@ -109,6 +109,7 @@ class Texts:
             "language": language,
             "subject": self._line(f"{language}/{purpose}.{SUBJECT}", facts, reader),
             "paragraphs": prose.split("\n\n"),
+            "amount": VALUES["amount"](facts, reader),
             "rows": [(words["rows"][name], rows[name]) for name in manner.rows if rows[name]],
             "url": facts.url if "url" in manner.needs else None,
             "has_qr": manner.shows_qr,
