@@ -113,6 +113,8 @@ def text_name(item: OutboxItem) -> str:
             return "resend" if item.payload.get("again") else "link"
         case Purpose.REPLY | Purpose.REMINDER if isinstance(what, str):
             return what
+        case Purpose.REMINDER:
+            return "reminder_friendly"
         case Purpose.STAFF:
             return f"staff_{what}"
         case None:

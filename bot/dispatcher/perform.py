@@ -130,7 +130,11 @@ class Dispatcher:
         if self._sending.mode is SendMode.REDIRECT:
             channel, to = self._redirected(channel, to)
         is_open = _window_is_open(channel, item, self._clock())
-        message = self._composer.compose(item, to, channel.limits, is_window_open=is_open)
+        try:
+            message = self._composer.compose(item, to, channel.limits, is_window_open=is_open)
+        except (ValueError, KeyError) as error:
+            reason = f"it cannot be worded for {to.channel}: {type(error).__name__}"
+            return Refused(reason, code="wording", refusal=Refusal.CONTENT)
         if message is None:
             reason = f"outside the 24-hour window and no approved template for {item.purpose.value}"
             return Refused(reason, code="no_template", refusal=Refusal.TEMPLATE)
