@@ -123,7 +123,8 @@ def read(tx: Tx, payment_id: str, *, lock: bool = False) -> Payment | None:
     """The payment with this id; locked until the transaction ends, where asked and supported."""
     statement = sa.select(payment).where(payment.c.id == payment_id)
     if lock and not tx.is_sqlite:
-        statement = statement.with_for_update()
+        # The weaker kind: rows that refer to the payment may be written by others meanwhile.
+        statement = statement.with_for_update(key_share=True)
     row = tx.run(statement).mappings().first()
     return None if row is None else payment_of(row)
 
