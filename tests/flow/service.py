@@ -1,6 +1,8 @@
 """A whole service in front of the sandbox, driven over its own doors."""
 
 import itertools
+import json
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,6 +18,15 @@ Json = dict[str, Any]
 TOKEN = "flow-test-token-0123456789"
 PHONE = "+50255550101"
 EMAIL = "ana@example.com"
+
+
+def messages_of(payment: Json, purpose: str, *statuses: str) -> list[Json]:
+    """The payment's messages of a purpose that have one of these statuses."""
+    return [
+        each
+        for each in payment["messages"]
+        if each["purpose"] == purpose and each["status"] in statuses
+    ]
 
 
 class Service:
@@ -42,6 +53,14 @@ class Service:
         return Settings.load(environment)
 
     async def __aenter__(self) -> "Service":
+        try:
+            await self._enter()
+        except BaseException:
+            await self.sandbox.stop()
+            raise
+        return self
+
+    async def _enter(self) -> None:
         await self.sandbox.start(port=0, smtp_port=0)
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.sandbox.point_at(self.base_url)
@@ -49,7 +68,6 @@ class Service:
             base_url=self.base_url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=20
         )
         await self.start()
-        return self
 
     async def start(self, roles: frozenset[Role] = ALL_ROLES) -> None:
         """Start a process of the service on the same database."""
@@ -95,34 +113,39 @@ class Service:
 
     async def until_status(self, payment: Json, status: str, within_s: float = 15) -> Json:
         """Wait until the payment has this status; give it as it is then."""
-        seen: Json = {}
 
-        async def is_there() -> bool:
-            nonlocal seen
-            seen = await self.read(payment)
+        def has_it(seen: Json) -> bool:
             return bool(seen["status"] == status)
 
-        await eventually(is_there, within_s)
-        return seen
+        return await self.until(payment, has_it, within_s)
 
     async def until_message(
         self, payment: Json, purpose: str, *statuses: str, within_s: float = 20
     ) -> Json:
         """Wait until a message of this purpose has one of these statuses; give it."""
-        found: list[Json] = []
 
-        async def is_there() -> bool:
-            nonlocal found
-            messages = (await self.read(payment))["messages"]
-            found = [
-                each
-                for each in messages
-                if each["purpose"] == purpose and each["status"] in statuses
-            ]
-            return bool(found)
+        def has_it(seen: Json) -> bool:
+            return bool(messages_of(seen, purpose, *statuses))
 
-        await eventually(is_there, within_s)
-        return found[-1]
+        return messages_of(await self.until(payment, has_it, within_s), purpose, *statuses)[-1]
+
+    async def until(
+        self, payment: Json, holds: Callable[[Json], bool], within_s: float = 20
+    ) -> Json:
+        """Read the payment until something holds of it; give it as it is then."""
+        seen: Json = {}
+
+        async def is_so() -> bool:
+            nonlocal seen
+            seen = await self.read(payment)
+            return holds(seen)
+
+        try:
+            await eventually(is_so, within_s)
+        except AssertionError as error:
+            error.add_note(json.dumps(seen, indent=1))
+            raise
+        return seen
 
     def bind_telegram(self) -> int:
         """Have the sandbox's customer press start and share their own contact; give the chat."""
