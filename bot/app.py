@@ -117,7 +117,8 @@ class Application:
         self._metrics = Metrics()
         self._beats = Heartbeats(self._metrics)
         self._tasks: list[asyncio.Task[None]] = []
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
+        self._scheduler: Scheduler | None = None
         self._stops: list[Callable[[], None]] = []
 
     @property
@@ -148,9 +149,9 @@ class Application:
         if Role.WORKER in self._roles:
             self._start_worker()
         if Role.SCHEDULER in self._roles:
-            scheduler = Scheduler(self.store, self.rules, beat=self._beats.beat)
-            scheduler.start()
-            self._stops.append(scheduler.stop)
+            self._scheduler = Scheduler(self.store, self.rules, beat=self._beats.beat)
+            self._scheduler.start()
+            self._stops.append(self._scheduler.stop)
         if Role.WEB in self._roles:
             await self._start_web()
         self._start_telegram()
@@ -301,6 +302,8 @@ class Application:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._scheduler is not None:
+            await self._scheduler.aclose()
         for channel in self._channels.values():
             await channel.aclose()
         await self._http.aclose()

@@ -3,6 +3,7 @@
 Every sweep is one transaction and harmless when doubled, so any number of schedulers may run.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -29,6 +30,9 @@ class Scheduler:
         self._rules = rules
         self._beat = beat
         self._metronome = AsyncIOScheduler(timezone="UTC")
+        self._ticking = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
 
     def start(self) -> None:
         """Begin to tick."""
@@ -55,7 +59,16 @@ class Scheduler:
         self._metronome.start()
 
     def stop(self) -> None:
-        """Tick no more."""
+        """Tick no more; a sweep under way goes on."""
+        if self._metronome.running:
+            self._metronome.remove_all_jobs()
+
+    async def aclose(self) -> None:
+        """Finish the sweeps under way, and end."""
+        self.stop()
+        # The library cancels what is under way, or about to begin, and logs that as an error.
+        await asyncio.sleep(0)
+        await self._is_idle.wait()
         if self._metronome.running:
             self._metronome.shutdown(wait=False)
 
@@ -65,10 +78,16 @@ class Scheduler:
 
     async def _tick(self, name: str, sweep: Callable[[Tx], int]) -> None:
         self._beat("scheduler")
+        self._ticking += 1
+        self._is_idle.clear()
         try:
             found = await self._store.transact(sweep)
         except Exception:
             _log.exception("the sweep of %s failed", name)
             return
+        finally:
+            self._ticking -= 1
+            if not self._ticking:
+                self._is_idle.set()
         if found:
             _log.info("swept %d %s", found, name)
