@@ -69,6 +69,7 @@ class Intake:
     def stop(self) -> None:
         """Claim nothing more."""
         self._is_stopping = True
+        self._coordination.wake(inbox.TOPIC)
 
     async def run(self) -> None:
         """Work until `stop`."""
@@ -97,12 +98,10 @@ class Intake:
 
     async def _handle(self, item: InboxItem) -> None:
         try:
-            events = self._readers[item.source](item)
-        except (MalformedError, KeyError) as error:
-            await self._hold(item, str(error) or type(error).__name__)
-            return
-        try:
+            events = self._read(item)
             verdicts = await self._store.transact(lambda tx: self._apply(tx, item, events))
+        except MalformedError as error:
+            await self._hold(item, str(error))
         except NotYetError as error:
             await self._later(item, str(error), give_up_as="done", tries=_UNKNOWN_REPORT_TRIES)
         except Exception as error:
@@ -111,6 +110,12 @@ class Intake:
         else:
             for verdict in verdicts:
                 self._metrics.events.labels(item.source.value, verdict).inc()
+
+    def _read(self, item: InboxItem) -> Sequence[Event]:
+        reader = self._readers.get(item.source)
+        if reader is None:
+            raise MalformedError(f"{item.source.value} is off, so nothing can read it")
+        return reader(item)
 
     def _apply(self, tx: Tx, item: InboxItem, events: Sequence[Event]) -> list[str]:
         if not inbox.finish(tx, item):
