@@ -6,6 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
+from bot.domain.identity import person_key
 from bot.domain.payment import Customer
 from bot.store.engine import Tx
 from bot.store.schema import address, consent, customer
@@ -41,12 +42,22 @@ def upsert_customer(
     email: str | None = None,
     locale: str | None = None,
 ) -> Customer:
-    """Find or make the customer with this E.164 phone; what is given replaces what was known."""
-    tx.insert_ignoring(customer, [{"phone": phone, "created_at": tx.now}], conflict=["phone"])
+    """Find or make the customer with this E.164 phone; what is given replaces what was known.
+
+    All spellings of one subscriber's number (MX 521, AR 549, BR ninth digit) are one customer, who
+    keeps the spelling that was known first.
+    """
+    row: dict[str, object] = {
+        "phone": phone,
+        "person_key": person_key(phone),
+        "created_at": tx.now,
+    }
+    tx.insert_ignoring(customer, [row], conflict=["person_key"])
     news = {"name": name, "email": email, "locale": locale}
     given = {key: value for key, value in news.items() if value is not None}
     if given:
-        tx.run(customer.update().where(customer.c.phone == phone).values(**given))
+        same = customer.c.person_key == person_key(phone)
+        tx.run(customer.update().where(same).values(**given))
     found = find_customer(tx, phone=phone)
     if found is None:
         raise LookupError("a customer just written cannot be read back")
@@ -54,8 +65,9 @@ def upsert_customer(
 
 
 def find_customer(tx: Tx, *, phone: str) -> Customer | None:
-    """The customer with this E.164 phone."""
-    row = tx.run(sa.select(customer).where(customer.c.phone == phone)).mappings().first()
+    """The customer with this E.164 phone, however it is spelt."""
+    statement = sa.select(customer).where(customer.c.person_key == person_key(phone))
+    row = tx.run(statement).mappings().first()
     return None if row is None else customer_of(row)
 
 

@@ -108,6 +108,10 @@ customer = Table(
     Column("email", Text),
     Column("locale", String(16)),
     Column("time_zone", String(64)),
+    Column("person_key", String(20), index=True, unique=True),
+    Column("is_opted_out", Boolean, nullable=False, server_default=text("false")),
+    Column("wants_reminders", Boolean, nullable=False, server_default=text("true")),
+    Column("reminders_paused_until", UtcTime),
     Column("created_at", UtcTime, nullable=False),
 )
 
@@ -384,4 +388,139 @@ delivery = Table(
     Column("updated_at", UtcTime, nullable=False),
     UniqueConstraint("outbox_id", "try_no"),
     Index("ix_delivery_provider", "provider_id"),
+)
+
+staff = Table(
+    "staff",
+    metadata,
+    _row_id(),
+    Column("name", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("telegram_user_id", String(64), unique=True),
+    Column("telegram_chat_id", String(64)),
+    Column("phone", String(20), unique=True),
+    Column("pin_hash", Text),
+    Column("locale", String(16)),
+    Column("invited_by", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("removed_at", UtcTime),
+    CheckConstraint("role in ('viewer', 'agent', 'manager', 'admin')", name="role"),
+)
+
+invite = Table(
+    "invite",
+    metadata,
+    _row_id(),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),
+    Column("role", String(16)),
+    Column("customer_id", _RowId, ForeignKey("customer.id")),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("used_at", UtcTime),
+    Column("used_by", Text),
+    CheckConstraint("kind in ('staff', 'customer')", name="kind"),
+)
+
+conversation = Table(
+    "conversation",
+    metadata,
+    _row_id(),
+    Column("channel", String(16), nullable=False),
+    Column("address", String(200), nullable=False),
+    Column("customer_id", _RowId, ForeignKey("customer.id"), index=True),
+    Column("state", String(32), nullable=False, server_default="idle"),
+    Column("slots", JSON, nullable=False),
+    Column("version", Integer, nullable=False, server_default="0"),
+    Column("mode", String(8), nullable=False, server_default="bot"),
+    Column("owner_id", _RowId, ForeignKey("staff.id")),
+    Column("mode_since", UtcTime),
+    Column("last_inbound_at", UtcTime, nullable=False),
+    UniqueConstraint("channel", "address"),
+    CheckConstraint("mode in ('bot', 'human')", name="mode"),
+    Index(
+        "ix_conversation_human",
+        "last_inbound_at",
+        sqlite_where=text("mode = 'human'"),
+        postgresql_where=text("mode = 'human'"),
+    ),
+)
+
+button = Table(
+    "button",
+    metadata,
+    _row_id(),
+    Column("token", String(24), nullable=False, unique=True),
+    Column("channel", String(16), nullable=False),
+    Column("address", String(200), nullable=False),
+    Column("user_id", String(64)),
+    Column("action", String(32), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("used_at", UtcTime),
+)
+
+card = Table(
+    "card",
+    metadata,
+    _row_id(),
+    Column("payment_id", String(40), ForeignKey("payment.id"), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("address", String(200), nullable=False),
+    Column("outbox_id", _RowId, ForeignKey("outbox.id")),
+    Column("shown", Text),
+    Column("updated_at", UtcTime, nullable=False),
+    UniqueConstraint("payment_id", "channel", "address"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _row_id(),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("payment_id", String(40), ForeignKey("payment.id"), index=True),
+    Column("before", JSON),
+    Column("after", JSON),
+    Column("at", UtcTime, nullable=False),
+)
+
+batch = Table(
+    "batch",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("created_by", Text, nullable=False),
+    Column("notify", Text),
+    Column("filename", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("confirmed_at", UtcTime),
+    Column("ended_at", UtcTime),
+    CheckConstraint(
+        "status in ('checked', 'sending', 'paused', 'done', 'cancelled')", name="status"
+    ),
+)
+
+batch_row = Table(
+    "batch_row",
+    metadata,
+    _row_id(),
+    Column("batch_id", String(40), ForeignKey("batch.id"), nullable=False),
+    Column("row_no", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("payment_id", String(40), ForeignKey("payment.id")),
+    Column("reason", Text),
+    UniqueConstraint("batch_id", "row_no"),
+    CheckConstraint("state in ('ready', 'wrong', 'created', 'failed')", name="state"),
+    Index(
+        "ix_batch_row_ready",
+        "batch_id",
+        "row_no",
+        sqlite_where=text("state = 'ready'"),
+        postgresql_where=text("state = 'ready'"),
+    ),
 )

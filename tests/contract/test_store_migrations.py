@@ -13,9 +13,10 @@ from alembic.runtime.migration import MigrationContext
 from bot.store import schema
 from bot.store.engine import StoreBusyError, StoreError, make_engine
 from bot.store.migrate import migrate, needs_migration
+from bot.store.migrations import versions
 from tests.contract.databases import rewound, sqlite_url
 
-NEWEST = "0001"
+NEWEST = "0002"
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
