@@ -169,10 +169,12 @@ def compile_text(path: Path, known: frozenset[str]) -> Text:
 
 
 def _add_words(catalog: Catalog, language: str, path: Path) -> None:
+    source = ""
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
+        source = path.read_text("utf-8")
+        found = tomllib.loads(source)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        catalog.problems.append(f"{path}:{_toml_line(error)}: {error}")
+        catalog.problems.append(f"{path}:{_toml_line(error, source)}: {error}")
         return
     problems = [f"{path}:1: {problem}" for problem in _wrong_words(found)]
     catalog.problems.extend(problems)
@@ -180,9 +182,9 @@ def _add_words(catalog: Catalog, language: str, path: Path) -> None:
         catalog.words[language] = found
 
 
-def _toml_line(error: Exception) -> str:
+def _toml_line(error: Exception, source: str) -> int:
     place = re.search(r"at line (\d+)", str(error))
-    return place[1] if place else "1"
+    return int(place[1]) if place else max(1, len(source.splitlines()))
 
 
 def _wrong_words(found: Mapping[str, object]) -> Iterable[str]:

@@ -76,7 +76,7 @@ def _frame_faults(frame: Text) -> Iterator[str]:
 
 
 def _frame(frame: Text, url: str | None) -> Iterator[str]:
-    words = {key: "Ejemplo" for key in (*WORDS["email"], *WORDS["labels"])}
+    words = dict.fromkeys((*WORDS["email"], *WORDS["labels"]), "Ejemplo")
     parts: dict[str, object] = dict.fromkeys(FRAME_NAMES, "Ejemplo")
     parts |= {"url": url, "has_qr": url is not None, "words": words}
     parts |= {"paragraphs": ["Ejemplo"], "rows": [("Ejemplo", "1")] if url else []}

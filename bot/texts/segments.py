@@ -45,8 +45,17 @@ def _spared(name: str, value: str, over: int, least: int) -> str | None:
     # The mark "…" of a cut is folded into three dots.
     room = units(value) - over - 2
     if room >= least:
-        return shorten(value, room)
+        return _shortened(value, room)
     return shorten(value, least) if name in _NEVER_EMPTY else None
+
+
+def _shortened(value: str, room: int) -> str:
+    """The longest cut of `value` that takes `room` units, its mark counted as one."""
+    for limit in range(room, 1, -1):
+        cut = shorten(value, limit)
+        if units(cut) <= room:
+            return cut
+    return ""
 
 
 def _plain(text: str) -> str:
