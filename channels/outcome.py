@@ -34,6 +34,9 @@ CONNECT_TIMEOUT_S = 10.0
 
 _KEEP_ALIVE_S = 30.0
 
+HttpClient = httpx.AsyncClient
+"""What exchanges run over."""
+
 # httpx writes each URL at INFO; a URL may hold an address, an account or a bot's token.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 

@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-import httpx
-
 from channels.base import Accepted, ChannelName, InboundEvent, Limits, OutboundMessage, RawRequest
 from channels.errors import UnsupportedError
+from channels.outcome import HttpClient
 from channels.twilio import MAX_BODY_CHARS, TwilioAccount, TwilioMessages, TwilioWebhooks
 
 SEGMENT_UNITS: Final = 160
@@ -100,7 +99,7 @@ class Sms:
         *,
         sender: str | None,
         messaging_service_sid: str | None,
-        client: httpx.AsyncClient,
+        client: HttpClient | None,
         clock: Callable[[], datetime],
     ) -> None:
         """Send from a number, a messaging service, or both.
@@ -109,7 +108,7 @@ class Sms:
             account: ours at Twilio.
             sender: our number, E.164.
             messaging_service_sid: the pool that picks a sender.
-            client: from `channels.outcome.new_client`; closed by its owner.
+            client: from `channels.outcome.new_client`, closed by its owner; None for an own one.
             clock: gives the aware present time.
         """
         self._messages = TwilioMessages(
@@ -148,7 +147,7 @@ class Sms:
 
     async def aclose(self) -> None:
         """See `Channel.aclose`."""
-        self._messages.close()
+        await self._messages.aclose()
 
 
 def _checked(message: OutboundMessage) -> tuple[str, str]:

@@ -10,8 +10,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-import httpx
-
 from channels.base import (
     Accepted,
     ChannelName,
@@ -22,6 +20,7 @@ from channels.base import (
     Template,
 )
 from channels.errors import UnsupportedError
+from channels.outcome import HttpClient
 from channels.twilio import MAX_BODY_CHARS, TwilioAccount, TwilioMessages, TwilioWebhooks
 
 REPLY_WINDOW_S: Final = 24 * 3600 - 600
@@ -52,7 +51,7 @@ class WhatsApp:
         *,
         sender: str | None,
         messaging_service_sid: str | None,
-        client: httpx.AsyncClient,
+        client: HttpClient | None,
         clock: Callable[[], datetime],
     ) -> None:
         """Send from a number, a messaging service, or both.
@@ -61,7 +60,7 @@ class WhatsApp:
             account: ours at Twilio.
             sender: our number, E.164.
             messaging_service_sid: the pool that our sender is in.
-            client: from `channels.outcome.new_client`; closed by its owner.
+            client: from `channels.outcome.new_client`, closed by its owner; None for an own one.
             clock: gives the aware present time.
         """
         self._messages = TwilioMessages(
@@ -108,7 +107,7 @@ class WhatsApp:
 
     async def aclose(self) -> None:
         """See `Channel.aclose`."""
-        self._messages.close()
+        await self._messages.aclose()
 
 
 def _checked(message: OutboundMessage) -> tuple[str, OutboundMessage]:

@@ -11,13 +11,19 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-import httpx
 from twilio.http.response import Response
 from twilio.rest import Client
 
 from channels.base import Accepted, DeliveryReport, OutboundMessage
 from channels.errors import ChannelError, NotSentError, RejectedError, UncertainError
-from channels.outcome import error_for, exchange, read_capped, retry_after_s
+from channels.outcome import (
+    HttpClient,
+    error_for,
+    exchange,
+    new_client,
+    read_capped,
+    retry_after_s,
+)
 from channels.twilio.account import TwilioAccount
 from channels.twilio.codes import FAILURES, STATES, error_of
 from channels.twilio.webhooks import report
@@ -60,7 +66,7 @@ class TwilioHttp:
 
     is_async = True
 
-    def __init__(self, client: httpx.AsyncClient, account: TwilioAccount) -> None:
+    def __init__(self, client: HttpClient, account: TwilioAccount) -> None:
         self._client = client
         pair = f"{account.account_sid}:{account.auth_tokens[0]}"
         self._authorization = "Basic " + b64encode(pair.encode()).decode("ascii")
@@ -130,7 +136,7 @@ class TwilioMessages:
         *,
         sender: str | None,
         messaging_service_sid: str | None,
-        client: httpx.AsyncClient,
+        client: HttpClient | None,
         clock: Callable[[], datetime],
     ) -> None:
         """Take a sender (`+E.164` or `whatsapp:+E.164`), a messaging service, or both.
@@ -139,17 +145,19 @@ class TwilioMessages:
             account: whose messages.
             sender: our own address.
             messaging_service_sid: the pool that picks a sender, where there is one.
-            client: from `channels.outcome.new_client`; closed by its owner.
+            client: from `channels.outcome.new_client`, closed by its owner; None for an own one.
             clock: gives the aware present time.
         """
         pairs = {"from_": sender, "messaging_service_sid": messaging_service_sid}
         self._origin = {name: value for name, value in pairs.items() if value}
         if not self._origin:
             raise ValueError("Twilio needs a sender or a messaging service")
+        http = client or new_client(timeout_s=DEADLINE_S, keep_alive=True)
+        self._own_client = http if client is None else None
         sdk = _build_sdk(
             account.account_sid,
             account.auth_tokens[0],
-            http_client=TwilioHttp(client, account),
+            http_client=TwilioHttp(http, account),
             # Not empty, or else it reads TWILIO_EDGE and TWILIO_REGION, which rewrite host names.
             environment={"TWILIO_EDGE": "", "TWILIO_REGION": ""},
         )
@@ -168,13 +176,12 @@ class TwilioMessages:
             body: the text as it shall arrive.
 
         Raises:
-            NotSentError, RejectedError, UncertainError: as `Channel.send`.
-            RuntimeError: after `close`.
+            NotSentError, RejectedError, UncertainError: as `Channel.send`; not sent after `aclose`.
 
         Source: Twilio docs, "Create a Message"; 201 means stored, not sent.
         """
         if self._is_closed:
-            raise RuntimeError("the channel is closed")
+            raise NotSentError("the channel is closed")
         try:
             made = await self._messages.create_async(to, **self._fields(message, body))
             sid, status, code = made.sid, made.status, made.error_code
@@ -243,9 +250,11 @@ class TwilioMessages:
         code = "" if found.error_code is None else str(found.error_code)
         return report(provider_id, str(found.status), code)
 
-    def close(self) -> None:
-        """Send no more."""
+    async def aclose(self) -> None:
+        """Send no more; calling it again does nothing."""
         self._is_closed = True
+        if self._own_client is not None:
+            await self._own_client.aclose()
 
 
 def _is_younger(created_at: object, since: datetime) -> bool:
