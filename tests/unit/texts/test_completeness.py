@@ -1,7 +1,6 @@
 """No text is missing, and none comes out broken, whatever is known and whoever reads."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -117,5 +116,5 @@ def test_a_message_without_its_sense_is_refused() -> None:
         TEXTS.render("link", locale="es", channel=ChannelName.SMS, facts=Facts(url=""))
 
 
-def test_our_own_texts_pass_the_trial_of_overrides(tmp_path: Path) -> None:
+def test_our_own_texts_pass_the_trial_of_overrides() -> None:
     assert len(read_overrides(BUILT_IN).texts) == len(LANGUAGES) * len(text_files())
