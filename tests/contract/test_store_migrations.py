@@ -16,7 +16,7 @@ from bot.store.migrate import migrate, needs_migration
 from bot.store.migrations import versions
 from tests.contract.databases import rewound, sqlite_url
 
-NEWEST = "0002"
+NEWEST = max(path.name[:4] for path in Path(versions.__path__[0]).glob("[0-9]*.py"))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
