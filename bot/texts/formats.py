@@ -57,6 +57,7 @@ def babel_locale(locale: str) -> Locale:
     return Locale.parse(name if territory and exists(name) else language.lower())
 
 
+@lru_cache(maxsize=1024)
 def _money_locale(locale: str, currency: str) -> Locale:
     known = babel_locale(locale)
     if known.territory or known.language not in _AMERICAN:
