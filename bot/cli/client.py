@@ -34,8 +34,10 @@ def local_settings() -> LocalSettings:
 class Service:
     """The service over HTTP; use it as a context manager."""
 
-    def __init__(self, settings: LocalSettings) -> None:
-        """Find the token.
+    def __init__(
+        self, settings: LocalSettings, *, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        """Find the token; `transport` reaches the service without a socket.
 
         Raises:
             WrongError: there is none.
@@ -54,6 +56,7 @@ class Service:
             headers={"authorization": f"Bearer {token}"},
             timeout=_TIMEOUT_S,
             trust_env=False,
+            transport=transport,
         )
 
     def __enter__(self) -> "Service":
