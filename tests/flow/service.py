@@ -3,13 +3,15 @@
 import itertools
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import httpx
+import sqlalchemy as sa
 
-from bot.app import ALL_ROLES, Application, Role
+from bot.app import ALL_ROLES, Application, Role, utc_now
 from bot.sandbox.app import Sandbox
 from bot.settings import Settings
 from tests.services import eventually, free_port
@@ -32,8 +34,17 @@ def messages_of(payment: Json, purpose: str, *statuses: str) -> list[Json]:
 class Service:
     """A sandbox and a service pointed at each other; stopped together."""
 
-    def __init__(self, folder: Path, database_url: str | None = None, **extra: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database_url: str | None = None,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        **extra: str,
+    ) -> None:
+        """Prepare; `extra` are settings that add to or replace the sandbox's own."""
         self._folder = folder
+        self._clock = clock
         self._database_url = database_url or f"sqlite:///{folder}/paybot.db"
         self._extra = extra
         self._numbers = itertools.count(1)
@@ -71,8 +82,12 @@ class Service:
 
     async def start(self, roles: frozenset[Role] = ALL_ROLES) -> None:
         """Start a process of the service on the same database."""
-        self.app = Application(self.settings(), roles=roles)
-        await self.app.start()
+        self.app = Application(self.settings(), roles=roles, clock=self._clock)
+        try:
+            await self.app.start()
+        except BaseException:
+            await self.app.stop()
+            raise
 
     async def stop(self) -> None:
         """Stop the service; the sandbox stays."""
@@ -146,6 +161,12 @@ class Service:
             error.add_note(json.dumps(seen, indent=1))
             raise
         return seen
+
+    async def select(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
+        """Rows as the database has them."""
+        return await self.app.store.transact(
+            lambda tx: [tuple(row) for row in tx.run(sa.text(statement), dict(values))]
+        )
 
     def bind_telegram(self) -> int:
         """Have the sandbox's customer press start and share their own contact; give the chat."""
