@@ -44,7 +44,7 @@ class MortalService(Service):
         super().__init__(
             folder,
             database_url,
-            clock=self.clock,
+            self.clock,
             TELEGRAM_BOT_TOKEN="",
             PUBLIC_URL="http://paybot.example",
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import sqlalchemy as sa
@@ -38,8 +38,8 @@ class Service:
         self,
         folder: Path,
         database_url: str | None = None,
-        *,
         clock: Callable[[], datetime] = utc_now,
+        /,
         **extra: str,
     ) -> None:
         """Prepare; `extra` are settings that add to or replace the sandbox's own."""
@@ -63,7 +63,7 @@ class Service:
         }
         return Settings.load(environment)
 
-    async def __aenter__(self) -> "Service":
+    async def __aenter__(self) -> Self:
         try:
             await self._enter()
         except BaseException:

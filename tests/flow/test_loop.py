@@ -9,15 +9,15 @@ DELIVERED = ("delivered", "read")
 
 
 @pytest.mark.parametrize("channel", ["whatsapp", "sms"])
-async def test_a_link_is_paid_and_receipted_over_twilio(service: Service, channel: str) -> None:
-    payment = await service.create(channel)
-    await service.until_message(payment, "link", *DELIVERED)
-    linked = await service.read(payment)
-    uid = service.uid_of(linked)
-    service.sandbox.migo.approve(uid)
-    await service.until_status(payment, "paid")
-    await service.until_message(payment, "receipt", *DELIVERED)
-    first, second = service.sandbox.twilio.handsets.received_by(_to(channel))
+async def test_a_link_is_paid_and_receipted_over_twilio(any_service: Service, channel: str) -> None:
+    payment = await any_service.create(channel)
+    await any_service.until_message(payment, "link", *DELIVERED)
+    linked = await any_service.read(payment)
+    uid = any_service.uid_of(linked)
+    any_service.sandbox.migo.approve(uid)
+    await any_service.until_status(payment, "paid")
+    await any_service.until_message(payment, "receipt", *DELIVERED)
+    first, second = any_service.sandbox.twilio.handsets.received_by(_to(channel))
     shown = [first.body, *(button.url for button in first.buttons)]
     assert any(linked["links"][0]["url"] in each for each in shown)
     assert "150" in second.body
@@ -27,13 +27,13 @@ def _to(channel: str) -> str:
     return f"whatsapp:{PHONE}" if channel == "whatsapp" else PHONE
 
 
-async def test_a_link_is_paid_and_receipted_over_email(service: Service) -> None:
-    payment = await service.create("email")
-    await service.until_message(payment, "link", "accepted")
-    linked = await service.read(payment)
-    service.sandbox.migo.approve(service.uid_of(linked))
-    await service.until_message(payment, "receipt", "accepted")
-    first, second = service.sandbox.mailbox.read_by(EMAIL)
+async def test_a_link_is_paid_and_receipted_over_email(any_service: Service) -> None:
+    payment = await any_service.create("email")
+    await any_service.until_message(payment, "link", "accepted")
+    linked = await any_service.read(payment)
+    any_service.sandbox.migo.approve(any_service.uid_of(linked))
+    await any_service.until_message(payment, "receipt", "accepted")
+    first, second = any_service.sandbox.mailbox.read_by(EMAIL)
     assert linked["links"][0]["url"] in first.text
     assert linked["links"][0]["url"].replace("&", "&amp;") in first.html
     assert first.pictures, "the link's QR code is in the mail"
@@ -54,15 +54,15 @@ async def test_a_link_is_paid_and_receipted_over_telegram(service: Service) -> N
     assert "150" in str(said[-1])
 
 
-async def test_a_number_without_whatsapp_gets_a_fresh_link_by_sms(service: Service) -> None:
-    service.sandbox.faults.order("twilio", "create", "refuse", code=63024)
-    payment = await service.create("whatsapp", "sms")
-    await service.until_message(payment, "link", *DELIVERED)
-    found = await service.read(payment)
+async def test_a_number_without_whatsapp_gets_a_fresh_link_by_sms(any_service: Service) -> None:
+    any_service.sandbox.faults.order("twilio", "create", "refuse", code=63024)
+    payment = await any_service.create("whatsapp", "sms")
+    await any_service.until_message(payment, "link", *DELIVERED)
+    found = await any_service.read(payment)
     assert [each["migo_channel"] for each in found["links"]] == ["wa", "sms"]
     assert [each["superseded"] for each in found["links"]] == [True, False]
-    assert not service.sandbox.twilio.handsets.received_by(f"whatsapp:{PHONE}")
-    assert len(service.sandbox.twilio.handsets.received_by(PHONE)) == 1
+    assert not any_service.sandbox.twilio.handsets.received_by(f"whatsapp:{PHONE}")
+    assert len(any_service.sandbox.twilio.handsets.received_by(PHONE)) == 1
 
 
 async def test_a_link_that_whatsapp_could_not_deliver_goes_by_sms_unchanged(
@@ -76,37 +76,37 @@ async def test_a_link_that_whatsapp_could_not_deliver_goes_by_sms_unchanged(
     assert {each["channel"] for each in found["messages"]} == {"whatsapp", "sms"}
 
 
-async def test_silence_on_the_first_channel_brings_the_second(service: Service) -> None:
-    service.sandbox.faults.order("twilio", "status", "never", times=10)
-    payment = await service.create("whatsapp", "email")
-    message = await service.until_message(payment, "link", "accepted", within_s=5)
+async def test_silence_on_the_first_channel_brings_the_second(any_service: Service) -> None:
+    any_service.sandbox.faults.order("twilio", "status", "never", times=10)
+    payment = await any_service.create("whatsapp", "email")
+    message = await any_service.until_message(payment, "link", "accepted", within_s=5)
     assert message["channel"] == "whatsapp"
-    await eventually(lambda: len(service.sandbox.mailbox.read_by(EMAIL)) == 1, 15)
-    assert len((await service.read(payment))["links"]) == 1
+    await eventually(lambda: len(any_service.sandbox.mailbox.read_by(EMAIL)) == 1, 15)
+    assert len((await any_service.read(payment))["links"]) == 1
 
 
-async def test_a_wrong_amount_is_held_and_never_receipted(service: Service) -> None:
-    payment = await service.create("sms")
-    await service.until_message(payment, "link", *DELIVERED)
-    uid = service.uid_of(await service.read(payment))
-    service.sandbox.migo.approve(uid, amount_minor=15001)
-    held = await service.until_status(payment, "held")
+async def test_a_wrong_amount_is_held_and_never_receipted(any_service: Service) -> None:
+    payment = await any_service.create("sms")
+    await any_service.until_message(payment, "link", *DELIVERED)
+    uid = any_service.uid_of(await any_service.read(payment))
+    any_service.sandbox.migo.approve(uid, amount_minor=15001)
+    held = await any_service.until_status(payment, "held")
     assert not [each for each in held["messages"] if each["purpose"] == "receipt"]
     assert any(each["kind"] == "mismatch" for each in held["alerts"])
 
 
-async def test_a_repeated_callback_changes_nothing(service: Service) -> None:
-    payment = await service.create("sms")
-    await service.until_message(payment, "link", *DELIVERED)
-    uid = service.uid_of(await service.read(payment))
-    service.sandbox.faults.order("migo", "callback", "duplicate", copies=5)
-    service.sandbox.migo.approve(uid)
-    await service.until_message(payment, "receipt", *DELIVERED)
-    before = await service.read(payment)
-    posted = await service.sandbox.migo.replay(uid)
+async def test_a_repeated_callback_changes_nothing(any_service: Service) -> None:
+    payment = await any_service.create("sms")
+    await any_service.until_message(payment, "link", *DELIVERED)
+    uid = any_service.uid_of(await any_service.read(payment))
+    any_service.sandbox.faults.order("migo", "callback", "duplicate", copies=5)
+    any_service.sandbox.migo.approve(uid)
+    await any_service.until_message(payment, "receipt", *DELIVERED)
+    before = await any_service.read(payment)
+    posted = await any_service.sandbox.migo.replay(uid)
     assert posted is not None
     assert posted.status == 200
-    after = await service.read(payment)
+    after = await any_service.read(payment)
     assert after["timeline"] == before["timeline"]
     receipts = [each for each in after["messages"] if each["purpose"] == "receipt"]
     assert len(receipts) == 1
@@ -160,13 +160,13 @@ async def test_a_forwarded_contact_binds_nobody(service: Service) -> None:
     await service.until_message(payment, "link", "dead")
 
 
-async def test_stop_is_heard_and_a_receipt_still_comes(service: Service) -> None:
-    payment = await service.create("whatsapp")
-    await service.until_message(payment, "link", *DELIVERED)
-    await service.sandbox.twilio.handsets.write(f"whatsapp:{PHONE}", "BAJA")
-    received = service.sandbox.twilio.handsets.received_by
+async def test_stop_is_heard_and_a_receipt_still_comes(any_service: Service) -> None:
+    payment = await any_service.create("whatsapp")
+    await any_service.until_message(payment, "link", *DELIVERED)
+    await any_service.sandbox.twilio.handsets.write(f"whatsapp:{PHONE}", "BAJA")
+    received = any_service.sandbox.twilio.handsets.received_by
     await eventually(lambda: len(received(f"whatsapp:{PHONE}")) == 2)
-    second = await service.create("whatsapp")
-    await service.until_message(second, "link", "dead")
-    service.sandbox.migo.approve(service.uid_of(await service.read(payment)))
-    await service.until_message(payment, "receipt", *DELIVERED)
+    second = await any_service.create("whatsapp")
+    await any_service.until_message(second, "link", "dead")
+    any_service.sandbox.migo.approve(any_service.uid_of(await any_service.read(payment)))
+    await any_service.until_message(payment, "receipt", *DELIVERED)
