@@ -40,6 +40,7 @@ _LOOKALIKES: Final = str.maketrans(
         "ł": "l",
         "Ł": "L",
         "×": "x",
+        "⁄": "/",
         "\t": " ",
     }
 )

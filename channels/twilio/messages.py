@@ -36,6 +36,16 @@ DEADLINE_S: Final = 30.0
 
 _LOOK_AT: Final = 50
 _SID: Final = re.compile(r"[A-Za-z0-9]{1,64}")
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+)
+"""What the SDK raises over a 2xx that is not as documented."""
+
 _build_sdk: Callable[..., Any] = Client
 
 
@@ -185,7 +195,7 @@ class TwilioMessages:
         try:
             made = await self._messages.create_async(to, **self._fields(message, body))
             sid, status, code = made.sid, made.status, made.error_code
-        except (ValueError, TypeError, AttributeError, OverflowError):
+        except _UNREADABLE:
             # Only reading a 2xx gets here: it was accepted, and its name is lost.
             raise UncertainError("Twilio's answer cannot be read") from None
         if not isinstance(sid, str) or not _SID.fullmatch(sid):
@@ -231,7 +241,7 @@ class TwilioMessages:
                 is_candidate = _is_younger(each.date_created, since) and _may_arrive(each)
                 if is_candidate and isinstance(each.body, str) and is_same(each.body):
                     return str(each.sid)
-        except (ValueError, TypeError, AttributeError, KeyError, OverflowError):
+        except _UNREADABLE:
             raise UncertainError("Twilio's list cannot be read") from None
         return None
 
@@ -245,7 +255,7 @@ class TwilioMessages:
             raise RejectedError("this is no message id of Twilio's")
         try:
             found: _Message = await self._resource(provider_id).fetch_async()
-        except (ValueError, TypeError, AttributeError, OverflowError):
+        except _UNREADABLE:
             raise UncertainError("Twilio's answer cannot be read") from None
         code = "" if found.error_code is None else str(found.error_code)
         return report(provider_id, str(found.status), code)

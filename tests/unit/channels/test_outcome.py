@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest
@@ -20,6 +20,7 @@ from channels.outcome import (
     read_capped,
     retry_after_s,
 )
+from tests.services import eventually
 
 SECRET = "s3cret"
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -32,9 +33,13 @@ class Server:
         self.connections = 0
         self.requests = 0
         self._answer = answer
+        self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[task] = writer
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -44,8 +49,16 @@ class Server:
                 await self._answer(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
-        finally:
-            writer.close()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        del self._open[task]
+
+    async def close(self) -> None:
+        """Leave nothing open."""
+        for writer in self._open.values():
+            writer.transport.abort()
+        await asyncio.gather(*self._open)
 
 
 @asynccontextmanager
@@ -57,6 +70,7 @@ async def serving(answer: Answer) -> AsyncIterator[tuple[Server, str]]:
         yield server, f"http://127.0.0.1:{port}/{SECRET}"
     finally:
         listener.close()
+        await server.close()
 
 
 def whole(body: bytes = b"{}") -> Answer:
@@ -195,9 +209,7 @@ async def test_a_kept_connection_that_breaks_is_uncertain_and_not_tried_again() 
 async def test_a_wait_for_a_free_connection_that_is_too_long_is_surely_not_sent() -> None:
     async with serving(hang) as (server, url), new_client(timeout_s=30, keep_alive=True) as client:
         busy = [asyncio.create_task(post_over(client, url)) for _ in range(MAX_CONNECTIONS)]
-        async with asyncio.timeout(30):
-            while server.requests < MAX_CONNECTIONS:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: server.requests == MAX_CONNECTIONS, within_s=30)
         with pytest.raises(NotSentError), exchange():
             await client.post(url, content=b"", timeout=httpx.Timeout(5, pool=0.1))
         for task in busy:
@@ -209,9 +221,7 @@ async def test_a_wait_for_a_free_connection_that_is_too_long_is_surely_not_sent(
 async def test_cancelling_passes_through() -> None:
     async with serving(hang) as (server, url):
         task = asyncio.create_task(post(url))
-        async with asyncio.timeout(10):
-            while not server.requests:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: server.requests == 1, within_s=10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
