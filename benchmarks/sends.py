@@ -74,9 +74,7 @@ def _seed(tx: Tx, count: int) -> None:
     )
     payment = create_payment(tx, RULES, request).payment
     attempt = links.attempts_of(tx, payment.id)[0]
-    outbox.cancel_waiting(
-        tx, purposes=(), why="seeded", payment_id=payment.id, kind=outbox.CREATE_LINK
-    )
+    outbox.cancel_waiting(tx, purposes=(), why="seeded", payment_id=payment.id, with_create=True)
     url = "https://sandbox.migopayments.com/?orderId=Ypo5z2zTpLqWoe3eVvZMH"
     on_link_made(tx, RULES, attempt, uid="Ypo5z2zTpLqWoe3eVvZMH", reference="CAMPGT", url=url)
     link = links.current_link(tx, payment.id)

@@ -159,8 +159,7 @@ def cancel_payment(tx: Tx, payment_id: str, *, by: str) -> Payment:
 
 def stop_asking(tx: Tx, payment: Payment, *, why: str) -> None:
     """Cancel every waiting message that asks for this money, and links not yet made."""
-    outbox.cancel_waiting(tx, payment_id=payment.id, purposes=_ASKING, why=why)
-    outbox.cancel_waiting(tx, payment_id=payment.id, purposes=(), why=why, kind=outbox.CREATE_LINK)
+    outbox.cancel_waiting(tx, payment_id=payment.id, purposes=_ASKING, why=why, with_create=True)
     links.drop_planned(tx, payment.id, why=why)
 
 
@@ -328,8 +327,9 @@ def _adopt_orphan(
 def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) -> Payment:
     """Make the payment what its links' facts add up to, and owe the messages that follow."""
     payment = _must_read(tx, payment_id)
+    known = links.links_of(tx, payment_id)
     statuses = []
-    for link in links.links_of(tx, payment_id):
+    for link in known:
         fold = fold_link(payment.money, links.facts_of(tx, link.uid))
         statuses.append(fold.status)
         _raise_fold_alerts(tx, rules, payment, link, fold, inbox_id=inbox_id)
@@ -342,7 +342,7 @@ def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) 
         payments.flag_overpaid(tx, payment.id)
     if target is not payment.status:
         payment = _move(tx, payment, target, inbox_id=inbox_id)
-    for link, status in zip(links.links_of(tx, payment_id), statuses, strict=True):
+    for link, status in zip(known, statuses, strict=True):
         _owe_news(tx, rules, payment, link, status)
     return payment
 

@@ -179,21 +179,21 @@ def tries_with_link(tx: Tx, link_id: int) -> list[Delivery]:
 
 def delivered_channel(tx: Tx, payment_id: str) -> ChannelName | None:
     """The channel that last brought the link to the customer, else the last that took it."""
-    rank = sa.case((delivery.c.state.in_(["delivered", "read"]), 0), else_=1)
-    statement = (
-        sa.select(delivery.c.channel)
-        .join(outbox, outbox.c.id == delivery.c.outbox_id)
-        .where(
-            outbox.c.payment_id == payment_id,
-            outbox.c.purpose.in_([Purpose.LINK.value, Purpose.REMINDER.value]),
-            delivery.c.outcome == "accepted",
-            sa.or_(
-                delivery.c.state.is_(None),
-                delivery.c.state.not_in(["failed", "undelivered"]),
-            ),
-        )
-        .order_by(rank, delivery.c.id.desc())
-        .limit(1)
-    )
-    found = tx.run(statement).scalar()
+    found = tx.run(_DELIVERED, {"b_payment": payment_id}).scalar()
     return None if found is None else ChannelName(found)
+
+
+_DELIVERED = (
+    sa.select(delivery.c.channel)
+    .join(outbox, outbox.c.id == delivery.c.outbox_id)
+    .where(
+        outbox.c.payment_id == sa.bindparam("b_payment"),
+        outbox.c.purpose.in_([Purpose.LINK.value, Purpose.REMINDER.value]),
+        delivery.c.outcome == "accepted",
+        sa.or_(delivery.c.state.is_(None), delivery.c.state.not_in(["failed", "undelivered"])),
+    )
+    .order_by(
+        sa.case((delivery.c.state.in_(["delivered", "read"]), 0), else_=1), delivery.c.id.desc()
+    )
+    .limit(1)
+)

@@ -146,11 +146,32 @@ def claim(tx: Tx, *, limit: int, lease: timedelta, token: str) -> list[InboxItem
 def finish(tx: Tx, item: InboxItem, *, status: str = "done", error: str | None = None) -> bool:
     """End an item as `done`, `held` or `dead`; False if another worker owns it by now."""
     result = tx.run(
-        inbox.update()
-        .where(inbox.c.id == item.id, inbox.c.token == item.token, inbox.c.status == "claimed")
-        .values(status=status, ended_at=tx.now, last_error=error, lease_until=None)
+        _FINISH,
+        {
+            "b_id": item.id,
+            "b_token": item.token,
+            "b_status": status,
+            "b_now": tx.now,
+            "b_error": error,
+        },
     )
     return result.rowcount == 1
+
+
+_FINISH = (
+    inbox.update()
+    .where(
+        inbox.c.id == sa.bindparam("b_id"),
+        inbox.c.token == sa.bindparam("b_token"),
+        inbox.c.status == "claimed",
+    )
+    .values(
+        status=sa.bindparam("b_status"),
+        ended_at=sa.bindparam("b_now", type_=inbox.c.ended_at.type),
+        last_error=sa.bindparam("b_error"),
+        lease_until=None,
+    )
+)
 
 
 def postpone(tx: Tx, item: InboxItem, *, delay: timedelta, error: str) -> None:

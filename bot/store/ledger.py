@@ -13,6 +13,9 @@ from bot.domain.payment import Alert, PaymentStatus
 from bot.store.engine import Tx
 from bot.store.schema import alert, decision, ledger, override
 
+_ENTER = ledger.insert()
+_DECIDE = decision.insert()
+
 
 def enter(
     tx: Tx,
@@ -28,18 +31,19 @@ def enter(
 ) -> None:
     """Write one move; a version can be entered only once."""
     tx.run(
-        ledger.insert().values(
-            payment_id=payment_id,
-            version=version,
-            from_status=None if old is None else old.value,
-            to_status=new.value,
-            uid=uid,
-            amount_minor=None if money is None else money.minor,
-            currency=None if money is None else money.currency,
-            cause_inbox_id=cause_inbox_id,
-            why=why,
-            at=tx.now,
-        )
+        _ENTER,
+        {
+            "payment_id": payment_id,
+            "version": version,
+            "from_status": None if old is None else old.value,
+            "to_status": new.value,
+            "uid": uid,
+            "amount_minor": None if money is None else money.minor,
+            "currency": None if money is None else money.currency,
+            "cause_inbox_id": cause_inbox_id,
+            "why": why,
+            "at": tx.now,
+        },
     )
 
 
@@ -54,14 +58,15 @@ def decide(
 ) -> None:
     """Keep what was decided about a payment, and the reason, for whoever asks later."""
     tx.run(
-        decision.insert().values(
-            payment_id=payment_id,
-            outbox_id=outbox_id,
-            what=what,
-            why=why,
-            next_at=next_at,
-            at=tx.now,
-        )
+        _DECIDE,
+        {
+            "payment_id": payment_id,
+            "outbox_id": outbox_id,
+            "what": what,
+            "why": why,
+            "next_at": next_at,
+            "at": tx.now,
+        },
     )
 
 

@@ -121,11 +121,20 @@ def end_attempt(
 
 def drop_planned(tx: Tx, payment_id: str, *, why: str) -> None:
     """Give up the tries of a payment that Migo was not asked for yet."""
-    tx.run(
-        link_attempt.update()
-        .where(link_attempt.c.payment_id == payment_id, link_attempt.c.state == "planned")
-        .values(state="dropped", ended_at=tx.now, error_key=why[:64])
+    tx.run(_DROP_PLANNED, {"b_payment": payment_id, "b_now": tx.now, "b_why": why[:64]})
+
+
+_DROP_PLANNED = (
+    link_attempt.update()
+    .where(
+        link_attempt.c.payment_id == sa.bindparam("b_payment"), link_attempt.c.state == "planned"
     )
+    .values(
+        state="dropped",
+        ended_at=sa.bindparam("b_now", type_=link_attempt.c.ended_at.type),
+        error_key=sa.bindparam("b_why"),
+    )
+)
 
 
 def insert_link(tx: Tx, attempt: Attempt, *, uid: str, reference: str | None, url: str) -> Link:
@@ -153,13 +162,16 @@ def insert_link(tx: Tx, attempt: Attempt, *, uid: str, reference: str | None, ur
 
 def links_of(tx: Tx, payment_id: str) -> list[Link]:
     """Every link of a payment, oldest first."""
-    statement = (
-        sa.select(link, link_attempt.c.attempt_no)
-        .join(link_attempt, link_attempt.c.id == link.c.attempt_id)
-        .where(link.c.payment_id == payment_id)
-        .order_by(link.c.id)
-    )
-    return [link_of(row, attempt_no=row["attempt_no"]) for row in tx.run(statement).mappings()]
+    rows = tx.run(_LINKS_OF, {"b_payment": payment_id}).mappings()
+    return [link_of(row, attempt_no=row["attempt_no"]) for row in rows]
+
+
+_LINKS_OF = (
+    sa.select(link, link_attempt.c.attempt_no)
+    .join(link_attempt, link_attempt.c.id == link.c.attempt_id)
+    .where(link.c.payment_id == sa.bindparam("b_payment"))
+    .order_by(link.c.id)
+)
 
 
 def current_link(tx: Tx, payment_id: str) -> Link | None:
@@ -170,8 +182,11 @@ def current_link(tx: Tx, payment_id: str) -> Link | None:
 
 def find_link(tx: Tx, uid: str) -> Link | None:
     """The link with this uid."""
-    row = tx.run(sa.select(link).where(link.c.uid == uid)).mappings().first()
+    row = tx.run(_FIND_LINK, {"b_uid": uid}).mappings().first()
     return None if row is None else link_of(row)
+
+
+_FIND_LINK = sa.select(link).where(link.c.uid == sa.bindparam("b_uid"))
 
 
 def lock_uid(tx: Tx, uid: str) -> None:
@@ -244,7 +259,12 @@ def supersede(
 
 def set_status(tx: Tx, link_id: int, status: LinkStatus) -> None:
     """Write what the facts of a link add up to."""
-    tx.run(link.update().where(link.c.id == link_id).values(status=status.value))
+    tx.run(_SET_STATUS, {"b_id": link_id, "b_status": status.value})
+
+
+_SET_STATUS = (
+    link.update().where(link.c.id == sa.bindparam("b_id")).values(status=sa.bindparam("b_status"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,8 +303,10 @@ def add_fact(tx: Tx, new: NewFact) -> bool:
 
 def facts_of(tx: Tx, uid: str) -> list[Fact]:
     """Everything Migo reported about a uid."""
-    rows = tx.run(sa.select(fact).where(fact.c.uid == uid).order_by(fact.c.id))
-    return [_fact_of(row) for row in rows.mappings()]
+    return [_fact_of(row) for row in tx.run(_FACTS_OF, {"b_uid": uid}).mappings()]
+
+
+_FACTS_OF = sa.select(fact).where(fact.c.uid == sa.bindparam("b_uid")).order_by(fact.c.id)
 
 
 def _fact_of(row: RowMapping) -> Fact:

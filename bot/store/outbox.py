@@ -341,29 +341,51 @@ def revive(tx: Tx, *, customer_id: int, channel: ChannelName) -> int:
 
 
 def cancel_waiting(
-    tx: Tx, *, purposes: Sequence[Purpose], why: str, payment_id: str, kind: str = SEND
+    tx: Tx, *, purposes: Sequence[Purpose], why: str, payment_id: str, with_create: bool = False
 ) -> list[int]:
-    """Cancel what has not left yet; rows being sent right now are past recall."""
-    statement = (
-        outbox.update()
-        .where(
-            outbox.c.payment_id == payment_id,
-            outbox.c.status == "pending",
-            outbox.c.kind == kind,
-        )
-        .values(status="cancelled", last_error=why, updated_at=tx.now)
-        .returning(outbox.c.id)
+    """Cancel what has not left yet; rows being sent right now are past recall.
+
+    What was accepted of these purposes is no longer watched for a delivered report.
+
+    Args:
+        tx: the transaction.
+        purposes: messages of these.
+        why: kept in the rows.
+        payment_id: of this payment only.
+        with_create: links not yet asked for too.
+    """
+    values: dict[str, object] = {
+        "b_payment": payment_id,
+        "b_purposes": [purpose.value for purpose in purposes],
+        "b_kind": CREATE_LINK if with_create else None,
+        "b_why": why,
+        "b_now": tx.now,
+    }
+    tx.run(_UNWATCH, {name: values[name] for name in ("b_payment", "b_purposes")})
+    return list(tx.run(_CANCEL, values).scalars())
+
+
+_of_payment = outbox.c.payment_id == sa.bindparam("b_payment")
+_of_purpose = outbox.c.purpose.in_(sa.bindparam("b_purposes", expanding=True))
+_UNWATCH = (
+    outbox.update()
+    .where(_of_payment, outbox.c.deliver_by.is_not(None), _of_purpose)
+    .values(deliver_by=None)
+)
+_CANCEL = (
+    outbox.update()
+    .where(
+        _of_payment,
+        outbox.c.status == "pending",
+        _of_purpose | (outbox.c.kind == sa.bindparam("b_kind")),
     )
-    if kind == SEND:
-        statement = statement.where(outbox.c.purpose.in_([purpose.value for purpose in purposes]))
-    unwatch = (
-        outbox.update()
-        .where(outbox.c.payment_id == payment_id, outbox.c.deliver_by.is_not(None))
-        .values(deliver_by=None)
+    .values(
+        status="cancelled",
+        last_error=sa.bindparam("b_why"),
+        updated_at=sa.bindparam("b_now", type_=outbox.c.updated_at.type),
     )
-    if purposes:
-        tx.run(unwatch.where(outbox.c.purpose.in_([purpose.value for purpose in purposes])))
-    return list(tx.run(statement).scalars())
+    .returning(outbox.c.id)
+)
 
 
 def cancel_of_link(tx: Tx, link_id: int, *, why: str) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -121,12 +121,14 @@ def _values_of(tx: Tx, new: NewPayment) -> dict[str, object]:
 
 def read(tx: Tx, payment_id: str, *, lock: bool = False) -> Payment | None:
     """The payment with this id; locked until the transaction ends, where asked and supported."""
-    statement = sa.select(payment).where(payment.c.id == payment_id)
-    if lock and not tx.is_sqlite:
-        # The weaker kind: rows that refer to the payment may be written by others meanwhile.
-        statement = statement.with_for_update(key_share=True)
-    row = tx.run(statement).mappings().first()
+    statement = _READ_LOCKED if lock and not tx.is_sqlite else _READ
+    row = tx.run(statement, {"b_id": payment_id}).mappings().first()
     return None if row is None else payment_of(row)
+
+
+_READ = sa.select(payment).where(payment.c.id == sa.bindparam("b_id"))
+# The weaker kind of lock: rows that refer to the payment may be written by others meanwhile.
+_READ_LOCKED = _READ.with_for_update(key_share=True)
 
 
 def find_repeat(
@@ -210,18 +212,16 @@ def move(
     if not may_move(current.status, new):
         raise IllegalMoveError(f"{current.status} may not become {new}")
     result = tx.run(
-        payment.update()
-        .where(
-            payment.c.id == current.id,
-            payment.c.version == current.version,
-            payment.c.status == current.status.value,
-        )
-        .values(
-            status=new.value,
-            version=current.version + 1,
-            updated_at=tx.now,
-            held_reason=held_reason,
-        )
+        _MOVE,
+        {
+            "b_id": current.id,
+            "b_version": current.version,
+            "b_status": current.status.value,
+            "b_new_status": new.value,
+            "b_new_version": current.version + 1,
+            "b_now": tx.now,
+            "b_held_reason": held_reason,
+        },
     )
     if result.rowcount != 1:
         raise IllegalMoveError(f"payment {current.id} was moved by somebody else")
@@ -236,10 +236,24 @@ def move(
         money=money,
         cause_inbox_id=cause_inbox_id,
     )
-    moved = read(tx, current.id)
-    if moved is None:
-        raise IllegalMoveError(f"payment {current.id} is gone")
-    return moved
+    version = current.version + 1
+    return replace(current, status=new, version=version, held_reason=held_reason)
+
+
+_MOVE = (
+    payment.update()
+    .where(
+        payment.c.id == sa.bindparam("b_id"),
+        payment.c.version == sa.bindparam("b_version"),
+        payment.c.status == sa.bindparam("b_status"),
+    )
+    .values(
+        status=sa.bindparam("b_new_status"),
+        version=sa.bindparam("b_new_version"),
+        updated_at=sa.bindparam("b_now", type_=payment.c.updated_at.type),
+        held_reason=sa.bindparam("b_held_reason"),
+    )
+)
 
 
 def set_expiry(tx: Tx, payment_id: str, expires_at: datetime) -> None:
