@@ -132,7 +132,7 @@ async def _play_all(sandbox: "Sandbox", application: "Application") -> Sequence[
     sandbox.people.add(Person("luz", "Luz", phone="+50255550102"))
     sandbox.twilio.handsets.broken.add("whatsapp:+50255550102")
     headers = {"authorization": f"Bearer {application.tokens[0]}"}
-    with progress("starting") as tell:
+    with progress("playing") as tell:
         tell(f"a service with its sandbox is up at {application.base_url}")
         # Two clients, since the customer's browser must not carry the merchant's token.
         service = httpx.AsyncClient(

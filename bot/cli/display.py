@@ -29,7 +29,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for number, column in enumerate(columns):
+            # The first is what one copies into the next command: never broken over two lines.
+            table.add_column(column, no_wrap=number == 0)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         Console().print(table)

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from bot.cli import display
+from bot.cli.progress import hand_over
 
 Json = dict[str, Any]
 
@@ -112,6 +113,9 @@ def resend_command(payment_id: str, channel: str | None, accept_risk: bool, is_j
         payment = service.resend(payment_id, body)
     if is_json:
         display.print_json(payment)
+        return
+    if not payment["messages"] and payment["links"]:
+        hand_over(payment)
         return
     click.echo(f"{payment['id']} is {payment['status']}; {payment['timeline'][-1]['what']}")
     click.echo(f"follow it with `paybot show {payment['id']}`")

@@ -68,20 +68,23 @@ def reason(payment: Json) -> str:
 
 @contextmanager
 def progress(doing: str, *, is_quiet: bool = False) -> Iterator[Tell]:
-    """Give what tells of each step: a spinner for a person, lines elsewhere, else nothing."""
+    """Give what tells of each step: beside a spinner for a person, as lines elsewhere."""
     if is_quiet:
         yield lambda text: None
     elif display.is_terminal():
         from rich.console import Console
-        from rich.markup import escape
+        from rich.text import Text
 
         console = Console()
-        with console.status(doing) as status:
-
-            def tell(text: str) -> None:
-                console.print(escape(text), highlight=False)
-                status.update(escape(text))
-
-            yield tell
+        with console.status(doing):
+            yield lambda text: console.print(Text(text))
     else:
         yield click.echo
+
+
+def hand_over(payment: Json) -> None:
+    """Show a link that no channel carries to whoever is to hand it over."""
+    for link in payment["links"]:
+        if link["url"] and not link["superseded"]:
+            click.echo(link["url"])
+            display.print_qr(link["url"])

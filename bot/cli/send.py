@@ -10,7 +10,7 @@ import click
 from bot.cli import display
 from bot.cli.errors import FailedError, WrongError
 from bot.cli.payments import actor
-from bot.cli.progress import Tell, end_of, progress, reason, steps
+from bot.cli.progress import Tell, end_of, hand_over, progress, reason, steps
 
 Json = dict[str, Any]
 
@@ -46,7 +46,7 @@ def send_command(no_wait: bool, wait_s: int, is_json: bool, **asked: Any) -> Non
             click.echo(payment_id)
         is_later = _is_later(payment)
         if not (no_wait or is_later):
-            with progress("asking Migo for a link", is_quiet=is_json) as tell:
+            with progress("delivering", is_quiet=is_json) as tell:
                 payment = _follow(lambda: service.read(payment_id), tell, wait_s)
     if is_json:
         display.print_json(payment)
@@ -121,12 +121,4 @@ def _conclude(payment: Json, *, is_waited: bool, is_quiet: bool) -> None:
     if not end:
         raise FailedError(reason(payment))
     if not is_quiet and not payment["messages"]:
-        _hand_over(payment)
-
-
-def _hand_over(payment: Json) -> None:
-    """Show a link that no channel carries to whoever is to hand it over."""
-    for link in payment["links"]:
-        if link["url"] and not link["superseded"]:
-            click.echo(link["url"])
-            display.print_qr(link["url"])
+        hand_over(payment)

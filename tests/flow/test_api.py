@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -24,6 +26,7 @@ from bot.store.engine import Store, Tx, make_engine
 from bot.store.outbox import OutboxItem
 from bot.store.schema import metadata
 from bot.web.api import build_api
+from bot.web.bodies import PaymentBody
 from channels.base import ChannelName
 
 Json = dict[str, Any]
@@ -550,6 +553,57 @@ async def test_a_link_is_drawn_once_it_is_there(api: Api) -> None:
     payment = (await api.http.get(path)).json()
     assert payment["links"][0]["url"] == "https://web.example/pay?orderId=1"
     assert payment["messages"] == []
+
+
+async def test_a_database_that_fails_is_told_without_a_trace(
+    local: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(work: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(local.store, "transact", fail)
+    transport = local.http._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    transport.raise_app_exceptions = False
+    answer = await local.http.get("/v1/payments")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+    assert "secret" not in answer.text
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=40),
+    st.datetimes(timezones=st.timezones()).map(datetime.isoformat),
+    st.sampled_from(["sms", "web", "GTQ", "+50255551234", "55551234", "a@example.com"]),
+)
+JSON = st.recursive(
+    VALUES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+CUSTOMERS = st.fixed_dictionaries(
+    {"phone": VALUES},
+    optional=dict.fromkeys(("name", "email", "locale", "telegram_chat_id"), JSON),
+)
+ASKED = st.fixed_dictionaries(
+    {"customer": CUSTOMERS | JSON},
+    optional=dict.fromkeys(PaymentBody.model_fields.keys() - {"customer"}, JSON),
+).map(lambda found: asked() | found)
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(body=ASKED | JSON, key=st.none() | st.binary(max_size=20))
+async def test_no_body_and_no_key_breaks_it(local: Api, body: object, key: bytes | None) -> None:
+    headers = [(b"content-type", b"application/json")]
+    if key is not None:
+        headers.append((b"idempotency-key", key))
+    answer = await local.http.post("/v1/payments", content=json.dumps(body), headers=headers)
+    assert answer.status_code in {200, 201, 400, 409, 422}
 
 
 async def test_open_alerts_are_listed(api: Api) -> None:

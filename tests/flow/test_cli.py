@@ -117,6 +117,8 @@ async def test_a_web_link_is_handed_over(shop: Shop) -> None:
     assert result.exit_code == 0, result.output
     url = result.stdout.splitlines()[-1]
     assert url.startswith(f"{shop.sandbox.base_url}/pay/")
+    again = await shop.run("resend", result.stdout.splitlines()[0])
+    assert (again.exit_code, again.stdout) == (0, f"{url}\n")
 
 
 async def test_what_the_service_refuses_is_said_by_its_field(shop: Shop) -> None:
