@@ -284,10 +284,11 @@ def on_payment_event(tx: Tx, rules: Rules, report: Report) -> str:
             received_at=report.received_at,
         ),
     )
-    if not is_new:
-        return "repeat"
     if link is None:
-        return "parked"
+        return "parked" if is_new else "repeat"
+    was_parked = links.adopt_facts(tx, report.uid, link.payment_id) > 0
+    if not is_new and not was_parked:
+        return "repeat"
     apply_facts(tx, rules, link.payment_id, inbox_id=report.inbox_id)
     return "booked"
 

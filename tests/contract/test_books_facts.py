@@ -194,6 +194,21 @@ async def test_a_callback_about_a_create_that_ends_unknown_is_booked_by_the_swee
     assert await match(world) == 0
 
 
+@pytest.mark.parametrize("status", [APPROVED, DENIED])
+async def test_a_callback_that_finds_an_orphan_books_what_was_parked_too(
+    world: World, status: FactStatus
+) -> None:
+    """The same bytes again, or others: money reported before is not left for the sweep."""
+    made = await world.create()
+    item = await world.claim_one("migo")
+    assert await world.callback("u1", APPROVED, external_id=f"{made.id}.1") == "parked"
+    assert await world.callback("u1", APPROVED, external_id=f"{made.id}.1") == "repeat"
+    await world.settle(item, Uncertain("timed out"))
+    assert await world.callback("u1", status, external_id=f"{made.id}.1") == "booked"
+    assert await world.status(made.id) is PAID
+    assert await world.select("select count(*) from fact where payment_id is null") == [(0,)]
+
+
 async def test_a_uid_that_nobody_knows_is_told_once(world: World) -> None:
     assert await world.callback("stranger", APPROVED) == "parked"
     assert await match(world) == 0
