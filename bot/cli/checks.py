@@ -219,15 +219,17 @@ def _public_url(settings: Settings) -> Iterator[Finding]:
     else:
         text = f"{url}/healthz answers {answer.status_code}; look at its proxy"
         yield Finding(Level.FAIL, "callbacks", text)
-    yield from _clock(answer.headers.get("date"))
+    yield from clock(answer.headers.get("date"))
 
 
-def _clock(date: str | None) -> Iterator[Finding]:
-    """Compare this machine's clock with the one behind a Date header."""
+def clock(date: str | None) -> Iterator[Finding]:
+    """Compare this machine's clock with the one behind a Date header, which is in GMT."""
     try:
         there = parsedate_to_datetime(date or "")
     except ValueError:
         return
+    if there.tzinfo is None:
+        there = there.replace(tzinfo=UTC)
     skew_s = abs((datetime.now(UTC) - there).total_seconds())
     if skew_s > _SKEW_S:
         text = f"{skew_s:.0f} s apart from PUBLIC_URL's; run NTP, since reminders go by it"
