@@ -119,12 +119,18 @@ def create_payment(tx: Tx, rules: Rules, request: PaymentRequest) -> Created:
             reminders=request.reminders,
             send_at=request.send_at,
             due_at=request.due_at,
-            expires_at=request.expires_at or start + rules.link_ttl,
+            expires_at=request.expires_at or _default_expiry(rules, start, request.due_at),
         ),
     )
     payment = _must_read(tx, new_id)
     plan_create(tx, rules, payment, channel=request.route[0], at=start)
     return Created(payment, is_new=True)
+
+
+def _default_expiry(rules: Rules, start: datetime, due_at: datetime | None) -> datetime:
+    """When we stop asking if nobody says when: never before it is due, with a week to be late."""
+    end = start + rules.link_ttl
+    return end if due_at is None else max(end, due_at + timedelta(days=7))
 
 
 def _must_read(tx: Tx, payment_id: str) -> Payment:
@@ -197,6 +203,8 @@ def resend(
     if payment.status in (PaymentStatus.EXPIRED, PaymentStatus.HELD):
         payment = payments.move(tx, payment, PaymentStatus.LINKED, why=f"sent again by {by}")
         payments.set_expiry(tx, payment.id, tx.now + rules.link_ttl)
+    if rules.next_courier(route) is None:
+        raise RequestError("this payment has no channel to send over; its link is in `links`")
     number = 1 + len(outbox.rows_of(tx, [payment.id]).get(payment.id, []))
     plan_message(
         tx,

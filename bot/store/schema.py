@@ -30,6 +30,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+def to_microseconds(at: datetime) -> int:
+    """An aware time as it is stored."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
 class UtcTime(TypeDecorator[datetime]):
     """An aware datetime, kept as integer microseconds since 1970 UTC."""
 
@@ -40,7 +45,7 @@ class UtcTime(TypeDecorator[datetime]):
         """Refuse a naive time: it would mean another instant on another machine."""
         if value is None:
             return None
-        return (value - _EPOCH) // _MICROSECOND
+        return to_microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Give the instant back in UTC."""

@@ -18,7 +18,17 @@ TEXT_CHARS = 2000
 ERROR_CHARS = 8000
 
 QUIET = (
-    *("aiogram", "aiohttp", "aiosmtplib", "apscheduler", "asyncio", "httpcore", "httpx", "limits"),
+    *(
+        "aiogram",
+        "aiohttp",
+        "aiosmtplib",
+        "alembic",
+        "apscheduler",
+        "asyncio",
+        "httpcore",
+        "httpx",
+        "limits",
+    ),
     *("mail.log", "redis", "sqlalchemy", "twilio", "uvicorn.access", "uvicorn.error"),
 )
 """Loggers of libraries that say too much below a warning; httpx tells whole URLs."""
