@@ -19,6 +19,7 @@ from channels.errors import BadSignatureError
 CALLBACK_MAX_BYTES = 64 * 1024
 TWILIO_MAX_BYTES = 64 * 1024
 TELEGRAM_MAX_BYTES = 1024 * 1024
+EVENT_ID_MAX_CHARS = 200
 
 _KEPT_HEADERS = ("content-type", "user-agent", "i-twilio-idempotency-token")
 """Headers worth keeping; the ones that carry secrets and signatures are not stored."""
@@ -123,7 +124,14 @@ class Doors:
         body: bytes,
     ) -> Received:
         kept = {name: headers[name] for name in _KEPT_HEADERS if name in headers}
-        return Received(source, event_id, self._url_of(request), kept, body)
+        return Received(source, _storable(event_id), self._url_of(request), kept, body)
+
+
+def _storable(event_id: str | None) -> str | None:
+    """The id as it is; where no database would take it, a hash that stands for it."""
+    if event_id is None or (len(event_id) <= EVENT_ID_MAX_CHARS and event_id.isprintable()):
+        return event_id
+    return hashlib.sha256(event_id.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _headers_of(request: Request) -> dict[str, str]:

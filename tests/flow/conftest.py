@@ -9,6 +9,7 @@ from bot.store.migrate import migrate
 from tests.contract.databases import empty
 from tests.flow.service import Service
 
+BOT_SECRET = "telegram-webhook-secret"
 QUICK = "whatsapp=2,sms=2,email=2,telegram=2"
 
 
@@ -40,3 +41,13 @@ def any_service(request: pytest.FixtureRequest) -> Service:
     """The service on either pair of engines."""
     found: Service = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def called_service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Service]:
+    """A service that Telegram calls rather than being polled, on either engine."""
+    url = None
+    if request.param == "postgres":
+        url = request.getfixturevalue("shared_settings")["DATABASE_URL"]
+    async with Service(tmp_path, url, TELEGRAM_WEBHOOK_SECRET=BOT_SECRET) as running:
+        yield running
