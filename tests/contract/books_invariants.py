@@ -1,0 +1,110 @@
+"""What must hold of the books after every step, asked of the tables themselves.
+
+The numbers are those of the failure model's invariants.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from bot.domain.money import Money
+from bot.domain.payment import MOVES, LinkStatus, PaymentStatus, fold_link
+from bot.store import links
+from bot.store.engine import Tx
+from bot.store.schema import alert, fact, ledger, link, outbox, payment
+
+RETURNED = {PaymentStatus.REFUNDED, PaymentStatus.REVERSED}
+MONEY = RETURNED | {PaymentStatus.PAID}
+
+
+def check_books(tx: Tx, ever_paid: set[str]) -> None:
+    """Check everything; `ever_paid` collects the uids that were paid at some step."""
+    _check_links(tx, ever_paid)
+    _check_receipts(tx, ever_paid)
+    _check_ledger(tx)
+    _check_alerts(tx)
+    _check_facts(tx)
+
+
+def _check_links(tx: Tx, ever_paid: set[str]) -> None:
+    """I2: a link is what its facts add up to. I5: one exposed link in use. I6: sent is exposed."""
+    money = {row.id: Money(row.amount_minor, row.currency) for row in tx.run(sa.select(payment))}
+    exposed: Counter[str] = Counter()
+    for row in tx.run(sa.select(link)):
+        fold = fold_link(money[row.payment_id], links.facts_of(tx, row.uid))
+        assert LinkStatus(row.status) is fold.status, f"I2: {row.uid}"
+        if fold.status is LinkStatus.PAID:
+            ever_paid.add(row.uid)
+        exposed[row.payment_id] += row.exposed_at is not None and row.superseded_at is None
+    assert all(number <= 1 for number in exposed.values()), f"I5: {exposed}"
+    hidden = tx.run(
+        sa.select(outbox.c.key)
+        .join(link, link.c.id == outbox.c.link_id)
+        .where(
+            outbox.c.purpose.in_(["link", "reminder", "denied"]),
+            outbox.c.status == "sending",
+            link.c.exposed_at.is_(None),
+        )
+    )
+    assert hidden.all() == [], "I6"
+
+
+def _check_receipts(tx: Tx, ever_paid: set[str]) -> None:
+    """I3 and I4: one receipt for every uid that was paid, and none for any other."""
+    rows = tx.run(sa.select(outbox.c.key, outbox.c.status).where(outbox.c.purpose == "receipt"))
+    receipts = {row.key: row.status for row in rows}
+    assert set(receipts) == {f"receipt:{uid}" for uid in ever_paid}, "I4"
+    assert "cancelled" not in receipts.values(), "I4"
+
+
+def _check_ledger(tx: Tx) -> None:
+    """Every move is by the table, follows the one before, and ends where the payment stands."""
+    stands: dict[str, tuple[int, PaymentStatus]] = {}
+    for row in tx.run(sa.select(ledger).order_by(ledger.c.payment_id, ledger.c.version)):
+        version, before = stands.get(row.payment_id, (-1, None))
+        new = PaymentStatus(row.to_status)
+        assert row.version == version + 1
+        assert row.from_status == (None if before is None else before.value)
+        assert before is None or new in MOVES[before]
+        stands[row.payment_id] = (row.version, new)
+    for row in tx.run(sa.select(payment)):
+        assert stands[row.id] == (row.version, PaymentStatus(row.status)), row.id
+
+
+def _check_alerts(tx: Tx) -> None:
+    """I13: whatever is held or given up has an open alert."""
+    told: dict[str, set[str]] = {}
+    for row in tx.run(sa.select(alert).where(alert.c.closed_at.is_(None))):
+        told.setdefault(row.payment_id or "", set()).add(row.kind)
+    held = tx.run(sa.select(payment.c.id).where(payment.c.status == "held")).scalars()
+    for payment_id in held:
+        assert told.get(payment_id, set()) & {"mismatch", "create_refused", "create_unknown"}
+    dead = tx.run(
+        sa.select(outbox.c.payment_id).where(
+            outbox.c.status == "dead", outbox.c.kind == "send", outbox.c.purpose != "staff"
+        )
+    ).scalars()
+    for payment_id in dead:
+        assert "undeliverable" in told.get(payment_id, set()), payment_id
+    held_links = tx.run(sa.select(link.c.payment_id).where(link.c.status == "held")).scalars()
+    for payment_id in held_links:
+        assert "mismatch" in told.get(payment_id, set()), payment_id
+
+
+def _check_facts(tx: Tx) -> None:
+    """I15: a fact counts for the payment of its link, once, and money is never overlooked."""
+    owners: Mapping[str, str] = {
+        row.uid: row.payment_id for row in tx.run(sa.select(link.c.uid, link.c.payment_id))
+    }
+    for row in tx.run(sa.select(fact.c.uid, fact.c.payment_id)):
+        assert row.payment_id == owners.get(row.uid), f"I15: {row.uid}"
+    paid = tx.run(
+        sa.select(link.c.payment_id, payment.c.status, payment.c.is_overpaid, sa.func.count())
+        .join(payment, payment.c.id == link.c.payment_id)
+        .where(link.c.status == "paid")
+        .group_by(link.c.payment_id, payment.c.status, payment.c.is_overpaid)
+    )
+    for payment_id, status, is_overpaid, number in paid:
+        assert PaymentStatus(status) in MONEY, f"I15: {payment_id}"
+        assert bool(is_overpaid) or number == 1, f"I15: {payment_id}"
