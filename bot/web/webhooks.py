@@ -110,10 +110,14 @@ class Doors:
 
     def _url_of(self, request: Request) -> str:
         """The URL that the provider was told, never what a Host header says."""
-        raw_path = request.scope.get("raw_path") or request.scope["path"].encode()
-        query = request.scope.get("query_string", b"")
-        suffix = b"?" + query if query else b""
-        return self.public_url + (raw_path.split(b"?")[0] + suffix).decode("latin-1")
+        raw_path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+        query: bytes = request.scope.get("query_string", b"")
+        path = raw_path.split(b"?")[0].decode("latin-1")
+        return (
+            f"{self.public_url}{path}?{query.decode('latin-1')}"
+            if query
+            else self.public_url + path
+        )
 
     def _received(
         self,
