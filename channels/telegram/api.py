@@ -48,11 +48,7 @@ class BotApi:
     def __init__(self, token: str, api_url: str, http: HttpClient) -> None:
         """Take the bot's token, where the API is, and a client that its owner closes."""
         session = Session(http, TelegramAPIServer.from_base(api_url))
-        try:
-            self._bot = Bot(token, session=session)
-        except ValueError:
-            # The original says the token.
-            raise ValueError("this is no bot token") from None
+        self._bot = Bot(token, session=session)
 
     async def send(self, message: OutboundMessage) -> int:
         """Send a text, or a photo with the text as its caption; the new message's number.
@@ -159,6 +155,9 @@ def _answered() -> Iterator[None]:
     except exceptions.TelegramRetryAfter as error:
         wait_s = min(float(error.retry_after), MAX_RETRY_AFTER_S)
         raise NotSentError("Telegram asks to wait", code="429", retry_after_s=wait_s) from None
+    except exceptions.TelegramEntityTooLarge:
+        # By its class a network error, though it is a plain no.
+        raise RejectedError("too large", refusal=Refusal.CONTENT, code="413") from None
     except exceptions.TelegramServerError:
         raise UncertainError("Telegram failed", code="500") from None
     except (exceptions.TelegramNetworkError, exceptions.ClientDecodeError):
@@ -188,8 +187,6 @@ def _rejection(error: exceptions.TelegramAPIError) -> RejectedError:
         case exceptions.TelegramConflictError():
             reason = "two programs serve this bot"
             return RejectedError(reason, refusal=Refusal.CONFIG, code="409")
-        case exceptions.TelegramEntityTooLarge():
-            return RejectedError("too large", refusal=Refusal.CONTENT, code="413")
         case _:
             return RejectedError("Telegram refused it", refusal=Refusal.CONTENT, code="400")
 

@@ -33,6 +33,7 @@ PAYLOAD_BYTES: Final = 64
 """Source: Telegram Bot API, InlineKeyboardButton, `callback_data`."""
 
 TIMEOUT_S: Final = 30.0
+_TOKEN: Final = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
 _CHAT_ID: Final = re.compile(r"-?[0-9]{1,19}")
 _START_PAYLOAD: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -69,10 +70,10 @@ class Telegram:
             clock: gives the aware present time.
 
         Raises:
-            ValueError: the token or the secret is empty.
+            ValueError: the token is none, or the secret is empty.
         """
-        if not token:
-            raise ValueError("a Telegram bot has a token")
+        if not _TOKEN.fullmatch(token):
+            raise ValueError("a bot's token is a number, a colon and a secret")
         if webhook_secret is not None and not webhook_secret:
             raise ValueError("an empty webhook secret would let anybody in")
         self._token = token

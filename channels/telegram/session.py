@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from aiogram import Bot
 from aiogram.client.session.base import BaseSession
@@ -55,7 +55,9 @@ class Session(BaseSession):
         if response.status_code == 429 or not _is_object(content):
             raise _outside_error(response.status_code, response.headers, content)
         answer = self.check_response(bot, method, response.status_code, content)
-        return cast(TelegramType, answer.result)
+        if answer.result is None:
+            raise UncertainError("Telegram said yes and no more")
+        return answer.result
 
     def _form(
         self, bot: Bot, method: TelegramMethod[TelegramType]
