@@ -8,17 +8,22 @@ from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 from bot.dispatcher import Composer, Sending, SendMode
+from bot.domain.delivery import Purpose
+from bot.domain.staff import Caps
 from bot.handlers.payment import Report
-from bot.handlers.rules import Dispatches, Rules
+from bot.handlers.rules import Dispatches, Preview, Rules
 from bot.intake import Reader
 from bot.migo import AmountUnit, CallbackError, CallbackGate, MigoConfig, parse_callback
 from bot.migo.config import UserIdForm
 from bot.settings import Settings
 from bot.store.inbox import InboxItem, Source
-from bot.texts import Texts, WhatsAppTemplates
+from bot.texts import Facts, Texts, WhatsAppTemplates
+from bot.texts.phrases import Phrases
 from channels.base import Channel, ChannelName, InboundChannel, InboundEvent, RawRequest
 from channels.errors import MalformedError
 from channels.registry import ChannelsConfig
+
+_PREVIEW_URL = "https://…"
 
 
 @runtime_checkable
@@ -75,7 +80,28 @@ def rules(settings: Settings, channels: Mapping[ChannelName, Channel]) -> Rules:
         region=settings.merchant.region,
         locale=settings.merchant.locale,
         staff=settings.sending.staff_notify,
+        edits=frozenset(name for name, channel in channels.items() if channel.limits.can_replace),
+        caps=Caps(settings.staff.caps),
+        preview=_preview(settings),
     )
+
+
+def _preview(settings: Settings) -> Callable[[Preview], str]:
+    """Words a link message as it will go out, but for the link."""
+    merchant = settings.merchant
+    texts = Texts(
+        merchant=merchant.name, overrides=merchant.texts_dir, default_locale=merchant.locale
+    )
+
+    def preview(wanted: Preview) -> str:
+        facts = Facts(
+            name=wanted.name, money=wanted.money, concept=wanted.concept, url=_PREVIEW_URL
+        )
+        return texts.render(
+            Purpose.LINK.value, locale=wanted.locale, channel=wanted.channel, facts=facts
+        ).text
+
+    return preview
 
 
 def migo_config(settings: Settings) -> MigoConfig:
@@ -110,6 +136,7 @@ def composer(settings: Settings) -> Composer:
     return Composer(
         Texts(merchant=merchant.name, overrides=merchant.texts_dir, default_locale=merchant.locale),
         None if path is None else WhatsAppTemplates.load(path),
+        phrases=Phrases(merchant=merchant.name, default_locale=merchant.locale),
         time_zone=merchant.timezone,
         locale=merchant.locale,
     )

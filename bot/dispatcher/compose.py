@@ -1,10 +1,12 @@
 """Turns an outbox item into one finished message for one channel. No I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bot.domain.delivery import Purpose
 from bot.store.outbox import OutboxItem
 from bot.texts import Facts, Texts, WhatsAppTemplates
+from bot.texts.phrases import Phrases
 from bot.texts.qr import qr_png
 from channels.base import (
     Address,
@@ -13,11 +15,14 @@ from channels.base import (
     Image,
     Limits,
     OutboundMessage,
+    ReplyButton,
     Template,
     UrlButton,
 )
 
 _CARRIES_LINK = frozenset({Purpose.LINK, Purpose.REMINDER, Purpose.DENIED})
+
+_LINK_REPLIES = frozenset({"link", "resend"})
 
 
 class Composer:
@@ -28,6 +33,7 @@ class Composer:
         texts: Texts,
         templates: WhatsAppTemplates | None,
         *,
+        phrases: Phrases | None = None,
         locale: str,
         time_zone: str,
     ) -> None:
@@ -36,11 +42,13 @@ class Composer:
         Args:
             texts: every sentence.
             templates: the approved WhatsApp templates, where there are any.
+            phrases: what is said in chats; without them no conversation can be held.
             locale: the language for customers who have none, and for staff.
             time_zone: IANA name for customers who have none, and for staff.
         """
         self._texts = texts
         self._templates = templates
+        self._phrases = phrases
         self._locale = locale
         self._time_zone = time_zone
 
@@ -48,6 +56,8 @@ class Composer:
         self, item: OutboxItem, to: Address, limits: Limits, *, is_window_open: bool
     ) -> OutboundMessage | None:
         """Word one message; None if only a template may go and there is none for it."""
+        if isinstance(item.payload.get("phrase"), str):
+            return self._reply(item, to, limits) if is_window_open else None
         locale = self._locale_of(item)
         facts = self._facts(item)
         wording = self._texts.render(
@@ -58,7 +68,6 @@ class Composer:
             template = self._template(item, locale, facts)
             if template is None:
                 return None
-        answers = item.payload.get("answers")
         return OutboundMessage(
             to=to,
             text=wording.text,
@@ -67,10 +76,42 @@ class Composer:
             buttons=self._buttons(item, limits, locale) if template is None else (),
             template=template,
             image=_image(item, limits, wording.text) if template is None else None,
-            answers=answers if isinstance(answers, str) else None,
+            answers=_text(item.payload.get("answers")),
+        )
+
+    def _reply(self, item: OutboxItem, to: Address, limits: Limits) -> OutboundMessage:
+        """Word a phrase; its choices become buttons, or lines where there are none."""
+        if self._phrases is None:
+            raise ValueError("there are no phrases")
+        payload = item.payload
+        locale = self._locale_of(item)
+        time_zone = (None if item.customer is None else item.customer.time_zone) or self._time_zone
+
+        def say(key: object, values: object) -> str:
+            given = values if isinstance(values, Mapping) else {}
+            return phrases.render(str(key), locale, given, time_zone, channel=to.channel)
+
+        phrases = self._phrases
+        said = say(payload["phrase"], payload.get("values"))
+        chosen = payload.get("choices")
+        choices = [
+            _Shown(say(each["label"], each.get("values")), each.get("payload"), each.get("url"))
+            for each in (chosen if isinstance(chosen, list) else [])
+        ]
+        text = "\n\n".join(filter(None, (said, _lines(choices, limits))))
+        return OutboundMessage(
+            to=to,
+            text=text,
+            buttons=_reply_buttons(choices, limits),
+            image=_qr(_text(payload.get("qr_url")), limits, text),
+            replaces=_text(payload.get("replaces")) if limits.can_replace else None,
+            answers=_text(payload.get("answers")),
         )
 
     def _locale_of(self, item: OutboxItem) -> str:
+        asked = _text(item.payload.get("locale"))
+        if asked is not None:
+            return asked
         if item.purpose is Purpose.STAFF or item.customer is None:
             return self._locale
         return item.customer.locale or self._locale
@@ -98,11 +139,59 @@ class Composer:
         return self._templates.fill(text_name(item), locale=locale, facts=facts, texts=self._texts)
 
     def _buttons(self, item: OutboxItem, limits: Limits, locale: str) -> tuple[Button, ...]:
-        if item.purpose in _CARRIES_LINK and item.link is not None and limits.has_url_button:
+        has_link = item.purpose in _CARRIES_LINK or item.payload.get("what") in _LINK_REPLIES
+        if has_link and item.link is not None and limits.has_url_button:
             return (UrlButton(self._texts.label("pay", locale), item.link.url),)
         if item.payload.get("what") == "contact_request" and limits.has_contact_button:
             return (ContactButton(self._texts.label("share_contact", locale)),)
         return ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A choice in words; with neither payload nor url it asks for the own contact card."""
+
+    label: str
+    payload: str | None
+    url: str | None
+
+
+def _reply_buttons(choices: Sequence[_Shown], limits: Limits) -> tuple[Button, ...]:
+    buttons: list[Button] = []
+    for choice in choices:
+        if choice.payload is not None and limits.has_reply_button:
+            buttons.append(ReplyButton(choice.label, choice.payload))
+        elif choice.url is not None and limits.has_url_button:
+            buttons.append(UrlButton(choice.label, choice.url))
+        elif choice.payload is None and choice.url is None and limits.has_contact_button:
+            return (ContactButton(choice.label),)
+    return tuple(buttons)
+
+
+def _lines(choices: Sequence[_Shown], limits: Limits) -> str:
+    """What cannot be shown as buttons: answers numbered, pages with their address."""
+    lines = []
+    number = 0
+    for choice in choices:
+        if choice.payload is not None:
+            number += 1
+            if not limits.has_reply_button:
+                lines.append(f"{number}. {choice.label}")
+        elif choice.url is not None and not limits.has_url_button:
+            lines.append(f"{choice.label}: {choice.url}")
+    return "\n".join(lines)
+
+
+def _qr(url: str | None, limits: Limits, text: str) -> Image | None:
+    if url is None or not limits.has_image:
+        return None
+    if limits.image_text_chars is not None and len(text) > limits.image_text_chars:
+        return None
+    return Image(qr_png(url), "qr.png")
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def text_name(item: OutboxItem) -> str:
@@ -131,11 +220,9 @@ def _reference(item: OutboxItem) -> str | None:
 
 def _image(item: OutboxItem, limits: Limits, text: str) -> Image | None:
     """The link as a QR code with its first message, where there is room for text and picture."""
-    if item.purpose is not Purpose.LINK or item.link is None or not limits.has_image:
+    if item.purpose is not Purpose.LINK or item.link is None:
         return None
-    if limits.image_text_chars is not None and len(text) > limits.image_text_chars:
-        return None
-    return Image(qr_png(item.link.url), "qr.png")
+    return _qr(item.link.url, limits, text)
 
 
 def _texts_of(payload: Mapping[str, object]) -> dict[str, str]:

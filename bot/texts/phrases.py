@@ -1,0 +1,220 @@
+"""What the bot says in a chat, phrase by phrase: short Jinja texts by key in TOML files.
+
+Values come in raw and JSON-safe, as an outbox row keeps them; they are cleaned and formatted here.
+"""
+
+import tomllib
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import cache
+from pathlib import Path
+
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError
+from jinja2.meta import find_undeclared_variables
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from bot.domain.money import Money
+from bot.texts.catalog import TextsError, built_in
+from bot.texts.clean import DETAIL_CHARS, no_links, one_line
+from bot.texts.formats import format_money, format_time
+from bot.texts.locales import LANGUAGES, is_same_language, resolve_locale
+from bot.texts.purposes import CHAT, FORM_OF, SMS
+from bot.texts.wording import tidy
+from channels.base import ChannelName
+
+FOLDER = Path(__file__).parent / "phrases"
+TEXT_CHARS = 3500
+_FORMS = frozenset({CHAT, SMS})
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+
+_ENVIRONMENT = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    finalize=lambda value: "" if value is None else value,
+)
+_ENVIRONMENT.globals.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One compiled text, and the values it uses."""
+
+    template: Template
+    names: frozenset[str]
+
+
+Book = Mapping[str, Mapping[str, Phrase]]
+"""Phrases of one language: by key, then by form ("txt", and "sms" where it is said shorter)."""
+
+
+class Phrases:
+    """Every phrase in every language."""
+
+    def __init__(self, *, merchant: str, default_locale: str) -> None:
+        """Load the phrases.
+
+        Args:
+            merchant: who is paid; every phrase may name it.
+            default_locale: for people whose language is unknown or none of ours.
+
+        Raises:
+            TextsError: a file of ours is damaged.
+        """
+        self._merchant = one_line(merchant, 60)
+        self._default_locale = default_locale
+        self._books = built_in_phrases()
+
+    def render(
+        self,
+        key: str,
+        locale: str | None,
+        values: Mapping[str, object],
+        time_zone: str,
+        *,
+        channel: ChannelName = ChannelName.TELEGRAM,
+    ) -> str:
+        """Word one phrase.
+
+        Args:
+            key: which one.
+            locale: the reader's; None and unknown ones give the default.
+            values: raw. `{"minor", "currency"}` is written as money, `{"at": RFC 3339}` as a
+                moment in `time_zone`, `{"date": ISO 8601}` as a day, `{"text"}` as somebody wrote
+                it, line breaks and links included. Any other string becomes one line without links,
+                but for values named `url`.
+            time_zone: IANA name.
+            channel: SMS takes the shorter form, where there is one.
+
+        Raises:
+            KeyError: there is no such phrase.
+            ValueError: a value is missing, or is not of these kinds.
+        """
+        language = resolve_locale(locale, self._default_locale)
+        spoken = next(
+            name
+            for name in (locale, self._default_locale, language)
+            if name and is_same_language(name, language)
+        )
+        forms = self._books[language][key]
+        phrase = forms.get(FORM_OF[channel], forms[CHAT])
+        writer = _Writer(spoken, built_in().words[language]["patterns"], time_zone)
+        shown = {name: writer.write(name, value) for name, value in values.items()}
+        try:
+            return tidy(phrase.template.render({"merchant": self._merchant, **shown}))
+        except UndefinedError as error:
+            raise ValueError(f"{key} cannot be worded: {error.message}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes values for one reader."""
+
+    locale: str
+    patterns: Mapping[str, str]
+    time_zone: str
+
+    def write(self, name: str, value: object) -> object:
+        """One value as a template may show it."""
+        match value:
+            case None | bool() | int():
+                return value
+            case str() if name == "url":
+                return value
+            case str():
+                return no_links(value, DETAIL_CHARS)
+            case {"minor": int(minor), "currency": str(currency)}:
+                return format_money(Money(minor, currency), self.locale)
+            case {"at": str(moment)}:
+                return self._time(_aware(moment), "moment", self.time_zone)
+            case {"date": str(day)}:
+                noon = datetime.combine(date.fromisoformat(day), time(12), UTC)
+                return self._time(noon, "day", "UTC")
+            case {"text": str(text)}:
+                return visible_text(text)
+            case Mapping():
+                return {str(key): self.write(str(key), each) for key, each in value.items()}
+            case list() | tuple():
+                return [self.write(name, each) for each in value]
+            case _:
+                raise ValueError(f"{name} is nothing that can be written")
+
+    def _time(self, moment: datetime, pattern: str, time_zone: str) -> str:
+        return format_time(moment, self.patterns[pattern], time_zone=time_zone, locale=self.locale)
+
+
+def _aware(moment: str) -> datetime:
+    at = datetime.fromisoformat(moment)
+    if at.tzinfo is None:
+        raise ValueError("a moment without an offset is no moment")
+    return at
+
+
+def visible_text(text: str) -> str:
+    """What a person wrote, its line breaks kept, without characters that cannot be seen."""
+    return "".join(
+        char
+        for char in text[:TEXT_CHARS]
+        if char == "\n" or unicodedata.category(char) not in _HIDDEN
+    ).strip()
+
+
+@cache
+def built_in_phrases() -> Mapping[str, Book]:
+    """Our phrases by language.
+
+    Raises:
+        TextsError: what is wrong with them, each with its file.
+    """
+    problems: list[str] = []
+    books: dict[str, dict[str, dict[str, Phrase]]] = {}
+    for language in LANGUAGES:
+        book = books.setdefault(language, {})
+        for path in sorted((FOLDER / language).glob("*.toml")):
+            for key, form, source in _read(path, problems):
+                if form in book.setdefault(key, {}):
+                    problems.append(f"{path}: {key} is there twice")
+                _compile(book[key], key, form, source, path, problems)
+    if problems:
+        raise TextsError(problems)
+    return books
+
+
+def _read(path: Path, problems: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Each text of a file as key, form and source."""
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        problems.append(f"{path}: {error}")
+        return
+    yield from _flat("", found, path, problems)
+
+
+def _flat(
+    prefix: str, table: Mapping[str, object], path: Path, problems: list[str]
+) -> Iterator[tuple[str, str, str]]:
+    """The texts of a table: `pay = "…"`, `[pay] txt = "…" sms = "…"`, or `[group] pay = "…"`."""
+    for name, value in table.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, str):
+            yield key, CHAT, value
+        elif isinstance(value, dict) and CHAT in value and value.keys() <= _FORMS:
+            yield from ((key, form, str(source)) for form, source in value.items())
+        elif isinstance(value, dict):
+            yield from _flat(f"{key}.", value, path, problems)
+        else:
+            problems.append(f"{path}: {key} must be a text")
+
+
+def _compile(
+    into: dict[str, Phrase], key: str, form: str, source: str, path: Path, problems: list[str]
+) -> None:
+    try:
+        tree = _ENVIRONMENT.parse(source.strip())
+        into[form] = Phrase(
+            _ENVIRONMENT.from_string(tree), frozenset(find_undeclared_variables(tree))
+        )
+    except TemplateSyntaxError as error:
+        problems.append(f"{path}: {key}: {error.message}")
