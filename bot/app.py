@@ -33,6 +33,7 @@ from bot.web.api import build_api
 from bot.web.app import Health, build_web
 from bot.web.webhooks import Doors
 from channels.base import ChannelName, RawRequest
+from channels.errors import ChannelError
 from channels.outcome import new_client
 from channels.registry import build_channels
 
@@ -41,6 +42,7 @@ _log = logging.getLogger(__name__)
 STOP_WITHIN_S = 20.0
 _MIGO_TIMEOUT_S = 35.0
 _SEND_TIMEOUT_S = 30.0
+_WEBHOOK_RETRY_S = 60.0
 
 
 class Role(StrEnum):
@@ -243,7 +245,7 @@ class Application:
             return
         if self._settings.telegram.webhook_secret is not None:
             url = f"{self._settings.web.public_url}/webhooks/telegram"
-            self._spawn("telegram", telegram.set_webhook(url))
+            self._spawn("telegram", _keep_webhook(telegram, url))
         else:
             self._spawn("telegram", telegram.poll(self._store_updates))
 
@@ -328,6 +330,20 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to `serve`."""
         yield
+
+
+async def _keep_webhook(telegram: wiring.TelegramSource, url: str) -> None:
+    """Have Telegram call us, however often that has to be asked; never ends by itself."""
+    wait_s = 1.0
+    while True:
+        try:
+            await telegram.set_webhook(url)
+        except ChannelError as error:
+            _log.warning("Telegram does not call us yet: %s", error)
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, _WEBHOOK_RETRY_S)
+        else:
+            await asyncio.Event().wait()
 
 
 def _listen(host: str, port: int) -> socket.socket:
