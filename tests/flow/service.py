@@ -51,8 +51,9 @@ class Service:
         self.sandbox = Sandbox()
         self.port = free_port()
 
-    def settings(self) -> Settings:
-        environment = {
+    def environment(self) -> dict[str, str]:
+        """What the service is told."""
+        return {
             **self.sandbox.environment(),
             "DATABASE_URL": self._database_url,
             "DATA_DIR": str(self._folder),
@@ -61,7 +62,9 @@ class Service:
             "SEND_RATES": "whatsapp=1000,sms=1000,email=1000,telegram=1000",
             **self._extra,
         }
-        return Settings.load(environment)
+
+    def settings(self) -> Settings:
+        return Settings.load(self.environment())
 
     async def __aenter__(self) -> Self:
         try:
