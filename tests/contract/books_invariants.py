@@ -100,11 +100,16 @@ def _check_facts(tx: Tx) -> None:
     for row in tx.run(sa.select(fact.c.uid, fact.c.payment_id)):
         assert row.payment_id == owners.get(row.uid), f"I15: {row.uid}"
     paid = tx.run(
-        sa.select(link.c.payment_id, payment.c.status, payment.c.is_overpaid, sa.func.count())
+        sa.select(
+            link.c.payment_id,
+            payment.c.status,
+            payment.c.is_overpaid,
+            sa.func.count().label("number"),
+        )
         .join(payment, payment.c.id == link.c.payment_id)
         .where(link.c.status == "paid")
         .group_by(link.c.payment_id, payment.c.status, payment.c.is_overpaid)
     )
-    for payment_id, status, is_overpaid, number in paid:
-        assert PaymentStatus(status) in MONEY, f"I15: {payment_id}"
-        assert bool(is_overpaid) or number == 1, f"I15: {payment_id}"
+    for row in paid:
+        assert PaymentStatus(row.status) in MONEY, f"I15: {row.payment_id}"
+        assert row.is_overpaid or row.number == 1, f"I15: {row.payment_id}"
