@@ -25,6 +25,9 @@ from bot.store.outbox import OutboxItem
 from channels.base import Address, Channel, ChannelName, OutboundMessage, Refusal
 from channels.errors import NotSentError, RejectedError, UncertainError, UnsupportedError
 
+_CLOCKS_DIFFER = timedelta(minutes=1)
+"""How far a provider's clock may be behind ours."""
+
 
 class CreatesLinks(Protocol):
     """What the dispatcher needs of the Migo client."""
@@ -152,9 +155,8 @@ class Dispatcher:
         self, channel: FindsSent, message: OutboundMessage, item: OutboxItem
     ) -> Outcome | None:
         """Look for an earlier try of this message before sending it again."""
-        since = self._clock() - timedelta(minutes=15) if item.tries else item.created_at
         try:
-            provider_id = await channel.find_sent(message, since=max(since, item.created_at))
+            provider_id = await channel.find_sent(message, since=item.created_at - _CLOCKS_DIFFER)
         except (NotSentError, RejectedError, UncertainError) as error:
             return RetryLater(f"cannot look for an earlier try: {error}", code=error.code)
         return None if provider_id is None else Done(Sent(provider_id, self._clock()))
