@@ -142,11 +142,11 @@ class Store:
 
     async def close(self) -> None:
         """Finish what is queued, stop the threads and let go of the database."""
-        for _ in self._threads:
+        threads, self._threads = self._threads, []
+        for _ in threads:
             self._jobs.put(None)
-        for thread in self._threads:
+        for thread in threads:
             await asyncio.to_thread(thread.join)
-        self._threads.clear()
         self._engine.dispose()
 
     async def transact(self, work: Callable[[Tx], _Result]) -> _Result:
@@ -157,7 +157,10 @@ class Store:
 
         Raises:
             Exception: whatever `work` raised; then nothing of it was kept.
+            StoreError: the store is not open, or closed by now.
         """
+        if not self._threads:
+            raise StoreError("the database is not open")
         loop = asyncio.get_running_loop()
         job: _Job[_Result] = _Job(work, loop, loop.create_future())
         self._jobs.put(job)

@@ -69,7 +69,9 @@ def record(tx: Tx, received: Sequence[Received]) -> None:
         row = [item.source.value, item.event_id, item.url, headers, item.body, at, at, 1]
         firsts[key] = row
     if firsts:
-        rows = list(firsts.values())
+        # In one order for all, so that two doors with the same events cannot lock each other out;
+        # the length first keeps Telegram's rising numbers in theirs.
+        rows = sorted(firsts.values(), key=lambda row: (row[0], len(row[1] or ""), row[1] or ""))
         mark = "?" if tx.is_sqlite else "%s"
         parameters = tuple(value for row in rows for value in row)
         tx.conn.exec_driver_sql(_insert_sql(len(rows), mark), parameters)
