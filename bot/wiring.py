@@ -80,6 +80,8 @@ def rules(settings: Settings, channels: Mapping[ChannelName, Channel]) -> Rules:
         region=settings.merchant.region,
         locale=settings.merchant.locale,
         staff=settings.sending.staff_notify,
+        rates=settings.sending.rates,
+        time_zone=settings.merchant.timezone,
         edits=frozenset(name for name, channel in channels.items() if channel.limits.can_replace),
         caps=Caps(settings.staff.caps),
         preview=_preview(settings),

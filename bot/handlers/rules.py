@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from bot.domain.catalogue import Catalogue
+from bot.domain.money import Money
+from bot.domain.staff import Caps
 from channels.base import ChannelName
 
 
@@ -17,6 +20,21 @@ class Dispatches(StrEnum):
     """It does not: a link we never learnt of has no reader."""
     UNKNOWN = "unknown"
     """Treated as yes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A link message as staff see it before it is sent."""
+
+    channel: ChannelName
+    money: Money
+    name: str | None
+    concept: str | None
+    locale: str | None
+
+
+def _no_preview(wanted: Preview) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +56,20 @@ class Rules:
     link_ttl: timedelta = timedelta(days=7)
     region: str = "GT"
     locale: str = "es"
+    catalogue: Catalogue = ()
+    """What customers may buy in chat."""
     staff: str | None = None
     """Where news that nobody asked for goes, as `telegram:<chat id>`."""
+    edits: frozenset[ChannelName] = frozenset()
+    """Where a message can be changed after it was sent, and buttons be pressed."""
+    caps: Caps = field(default_factory=Caps)
+    """How much staff may ask for."""
+    preview: Callable[[Preview], str] = _no_preview
+    """Words a link message without sending it."""
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """Messages a second for each lane that has a limit."""
+    time_zone: str = "UTC"
+    """IANA name, for customers whose number does not tell."""
 
     def fallback_of(self, channel: ChannelName) -> timedelta:
         """How long a channel may stay without a delivered report before the next one is used."""

@@ -24,6 +24,7 @@ from bot.texts.qr import qr_png
 from bot.web import bodies, fields
 from bot.web.answers import NotFoundError, answer_errors, problem
 from bot.web.app import has_token
+from bot.web.bulk_api import BulkEndpoints
 from bot.web.cursors import PAYMENT_ID, read_cursor, write_cursor
 from bot.web.views import AlertView, PaymentView, alert_view, payment_view
 
@@ -254,6 +255,7 @@ def build_api(store: Store, rules: Rules, *, tokens: tuple[str, ...]) -> FastAPI
         redirect_slashes=False,
     )
     app.include_router(_Endpoints(store, rules).router())
+    app.include_router(BulkEndpoints(store, rules).router())
     app.add_middleware(_Gate, tokens=tokens)
     answer_errors(app)
     return app
