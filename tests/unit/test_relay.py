@@ -1,0 +1,277 @@
+"""The loops that drain the outbox: pace, width, lanes, outcomes that must be written, stopping."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.coordination.local import LocalCoordination
+from bot.domain.delivery import Done, Outcome, Purpose, Sent
+from bot.handlers import outgoing
+from bot.relay import Relay
+from bot.store import outbox
+from bot.store.schema import metadata
+from bot.telemetry.metrics import Metrics
+from channels.base import ChannelName
+from tests.contract.world import World
+from tests.services import eventually
+
+
+class Performer:
+    """Stands in for the dispatcher: each call waits at a gate, which is open unless closed."""
+
+    def __init__(self) -> None:
+        self.closed: dict[str, asyncio.Event] = {}
+        self.begun: list[str] = []
+        self.under_way = 0
+        self.most = 0
+        self.error: Exception | None = None
+
+    def close(self, lane: str) -> asyncio.Event:
+        return self.closed.setdefault(lane, asyncio.Event())
+
+    async def perform(self, item: outbox.OutboxItem) -> Outcome:
+        self.begun.append(item.key)
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            if item.lane in self.closed:
+                await self.closed[item.lane].wait()
+            if self.error is not None:
+                raise self.error
+        finally:
+            self.under_way -= 1
+        return Done(Sent(f"id {item.key}", item.created_at))
+
+
+class Time:
+    """What the pace is kept by; stands still until it is moved."""
+
+    now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Pace(LocalCoordination):
+    """Counts how often a lane asked and was given nothing."""
+
+    refusals = 0
+
+    async def take(self, key: str, rate_per_s: float, wanted: int) -> int:
+        granted = await super().take(key, rate_per_s, wanted)
+        self.refusals += not granted
+        return granted
+
+
+class Outbox:
+    """An outbox on SQLite with a relay over it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.performer = Performer()
+        self.time = Time()
+        self.pace = Pace(self.time)
+        self._numbers = itertools.count(1)
+
+    async def owe(self, lane: ChannelName, count: int = 1) -> None:
+        now = self.world.clock.now
+        items = [
+            outbox.NewItem(
+                kind=outbox.SEND,
+                lane=lane.value,
+                key=f"{lane.value} {next(self._numbers)}",
+                purpose=Purpose.REPLY,
+                channel=lane,
+                address="someone",
+                not_before=now,
+                give_up_at=now + timedelta(hours=1),
+            )
+            for _ in range(count)
+        ]
+        await self.world.run(lambda tx: outbox.add(tx, items))
+
+    async def count(self, status: str) -> int:
+        rows = await self.world.select("select count(*) from outbox where status = :s", s=status)
+        return int(str(rows[0][0]))
+
+    async def until(self, status: str, count: int) -> None:
+        async def is_so() -> bool:
+            return await self.count(status) == count
+
+        await eventually(is_so)
+
+    def relay(self, width: int = 128, rates: Mapping[str, float] | None = None) -> Relay:
+        return Relay(
+            self.world.store,
+            self.world.rules,
+            self.performer,
+            self.pace,
+            rates=rates or {},
+            worker="w",
+            new_token=lambda: f"token{next(self._numbers)}",
+            clock=self.world.clock,
+            metrics=Metrics(),
+            width=width,
+        )
+
+    @asynccontextmanager
+    async def relaying(self, **options: Any) -> AsyncIterator[asyncio.Task[None]]:
+        relay = self.relay(**options)
+        task = asyncio.create_task(relay.run())
+        try:
+            yield task
+        finally:
+            relay.stop()
+            async with asyncio.timeout(10):
+                await task
+
+
+@pytest.fixture
+async def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outbox]:
+    monkeypatch.setattr("bot.relay._POLL_S", 0.02)
+    world = World(f"sqlite:///{tmp_path}/paybot.db")
+    world.store.open()
+    metadata.create_all(world.store.engine)
+    yield Outbox(world)
+    await world.store.close()
+
+
+async def test_what_is_owed_is_performed_once_and_settled(box: Outbox) -> None:
+    await box.owe(ChannelName.SMS, 3)
+    async with box.relaying():
+        await box.until("done", 3)
+        await box.owe(ChannelName.EMAIL, 2)
+        await box.until("done", 5)
+    assert len(box.performer.begun) == len(set(box.performer.begun)) == 5
+
+
+async def test_a_lane_that_hangs_holds_up_no_other(box: Outbox) -> None:
+    gate = box.performer.close("sms")
+    await box.owe(ChannelName.SMS, 5)
+    await box.owe(ChannelName.EMAIL, 5)
+    async with box.relaying(width=2):
+        await box.until("done", 5)
+        assert await box.count("sending") == 2
+        gate.set()
+        await box.until("done", 10)
+
+
+async def test_no_more_than_its_width_is_under_way_in_a_lane(box: Outbox) -> None:
+    gate = box.performer.close("sms")
+    await box.owe(ChannelName.SMS, 10)
+    async with box.relaying(width=3):
+        await eventually(lambda: box.performer.under_way == 3)
+        assert await box.count("pending") == 7
+        gate.set()
+        await box.until("done", 10)
+    assert box.performer.most == 3
+
+
+async def test_a_lane_keeps_its_pace(box: Outbox) -> None:
+    await box.owe(ChannelName.SMS, 12)
+    async with box.relaying(rates={"sms": 5.0}):
+        await box.until("done", 5)
+        refusals = box.pace.refusals
+        await eventually(lambda: box.pace.refusals >= refusals + 3)
+        assert len(box.performer.begun) == 5
+        box.time.now_s += 1.0
+        await box.until("done", 10)
+        box.time.now_s += 1.0
+        await box.until("done", 12)
+
+
+async def test_a_lane_with_a_pace_is_not_asked_for_while_nothing_is_due(box: Outbox) -> None:
+    async with box.relaying(rates={"sms": 1.0}):
+        await box.owe(ChannelName.SMS)
+        await box.until("done", 1)
+        assert box.pace.refusals == 0
+        box.time.now_s += 1.0
+        await box.owe(ChannelName.SMS)
+        await box.until("done", 2)
+
+
+def _failing(times: int, *, only: str = "") -> Callable[..., None]:
+    """`outgoing.settle`, which fails at first, or always where a row of this key is among them."""
+    settle, left = outgoing.settle, itertools.count(times, -1)
+
+    def failing(tx: Any, rules: Any, ended: Any) -> None:
+        is_hit = any(item.key == only for item, _ in ended) if only else next(left) > 0
+        if is_hit:
+            raise OSError("no room")
+        settle(tx, rules, ended)
+
+    return failing
+
+
+async def test_an_outcome_that_cannot_be_written_is_kept_until_it_can(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outgoing, "settle", _failing(5))
+    await box.owe(ChannelName.SMS)
+    async with box.relaying():
+        await box.until("done", 1)
+    assert len(box.performer.begun) == 1
+
+
+async def test_one_row_that_cannot_be_settled_holds_up_no_other(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(outgoing, "settle", _failing(0, only="sms 1"))
+        await box.owe(ChannelName.SMS, 4)
+        async with box.relaying():
+            await box.until("done", 3)
+            assert await box.count("sending") == 1
+            patch.undo()
+            await box.until("done", 4)
+
+
+async def test_a_call_that_raises_is_uncertain(box: Outbox) -> None:
+    box.performer.error = RuntimeError("a bug")
+    await box.owe(ChannelName.SMS)
+    async with box.relaying():
+        await box.until("pending", 1)
+        await eventually(lambda: len(box.performer.begun) == 1)
+
+        async def is_marked() -> bool:
+            return await box.world.select("select uncertain_count from outbox") == [(1,)]
+
+        await eventually(is_marked)
+
+
+async def test_stopping_finishes_what_is_under_way_and_begins_nothing(box: Outbox) -> None:
+    gate = box.performer.close("sms")
+    await box.owe(ChannelName.SMS, 3)
+    relay = box.relay(width=2)
+    task = asyncio.create_task(relay.run())
+    await eventually(lambda: box.performer.under_way == 2)
+    relay.stop()
+    await box.owe(ChannelName.EMAIL)
+    assert not task.done()
+    gate.set()
+    async with asyncio.timeout(10):
+        await task
+    assert (await box.count("done"), await box.count("sending")) == (2, 0)
+    assert await box.count("pending") == 2
+
+
+async def test_stopping_waits_for_the_last_outcome_to_be_written(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outgoing, "settle", _failing(3))
+    gate = box.performer.close("sms")
+    await box.owe(ChannelName.SMS, 2)
+    relay = box.relay()
+    task = asyncio.create_task(relay.run())
+    await eventually(lambda: box.performer.under_way == 2)
+    relay.stop()
+    gate.set()
+    async with asyncio.timeout(10):
+        await task
+    assert (await box.count("done"), await box.count("sending")) == (2, 0)
