@@ -99,6 +99,28 @@ class Service:
         """Send a payment's link again."""
         return self._ask("POST", f"/payments/{_segment(payment_id)}/resend", body=body)
 
+    def upload(self, content: bytes, kind: str, query: Mapping[str, str]) -> Json:
+        """Have a file of payments checked."""
+        headers = {"content-type": kind}
+        return self._read(
+            self._answer("POST", "/bulk", content=content, headers=headers, params=query)
+        )
+
+    def bulk(self, batch_id: str) -> Json:
+        """Where a batch stands."""
+        return self._ask("GET", f"/bulk/{_segment(batch_id)}")
+
+    def move_bulk(self, batch_id: str, verb: str) -> Json:
+        """Confirm, pause, resume or cancel a batch."""
+        return self._ask("POST", f"/bulk/{_segment(batch_id)}/{verb}")
+
+    def bulk_result(self, batch_id: str) -> bytes:
+        """What became of every row, as CSV."""
+        answer = self._answer("GET", f"/bulk/{_segment(batch_id)}/result.csv")
+        if not answer.is_success:
+            self._read(answer)
+        return answer.content
+
     def _ask(
         self,
         method: str,
@@ -107,8 +129,11 @@ class Service:
         body: Mapping[str, object] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Json:
+        return self._read(self._answer(method, path, json=body, params=params))
+
+    def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
-            return self._read(self._http.request(method, path, json=body, params=params))
+            return self._http.request(method, path, **request)
         except httpx.ConnectError:
             raise self._unreachable() from None
         except httpx.TransportError as error:

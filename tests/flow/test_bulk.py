@@ -1,7 +1,10 @@
 """A file of payments over `/v1/bulk`: checked, confirmed, sent at the allowed pace, read back."""
 
+import asyncio
 import csv
 import io
+import os
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +13,13 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.flow.service import Service
+from tests.flow.service import TOKEN, Service
 from tests.services import eventually
 
 Json = dict[str, Any]
 CSV = {"content-type": "text/csv"}
 RATE = 10
+ROOT = Path(__file__).parents[2]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -78,7 +82,11 @@ async def result(service: Service, batch: Json) -> list[dict[str, str]]:
     answer = await service.http.get(f"/v1/bulk/{batch['id']}/result.csv")
     assert answer.status_code == 200
     assert answer.content.startswith(b"\xef\xbb\xbf")
-    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+    return read_csv(answer.content)
+
+
+def read_csv(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
 
 
 def is_sent(seen: Json) -> bool:
@@ -216,3 +224,47 @@ async def test_strangers_and_wrong_ids_get_nothing(service: Service) -> None:
     assert {each["field"] for each in wrong.json()["error"]["fields"]} == {"route", "x"}
     stranger = {"authorization": "Bearer wrong"}
     assert (await service.http.post("/v1/bulk", headers=stranger)).status_code == 401
+
+
+async def run(service: Service, folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """Run the `paybot` command as a process of its own."""
+    environment = os.environ | {"PAYBOT_URL": service.base_url, "PAYBOT_TOKEN": TOKEN}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "bulk", *arguments),
+        cwd=folder,
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_the_command_checks_sends_and_leaves_a_result_beside_the_file(
+    service: Service, tmp_path: Path
+) -> None:
+    numbers = phones(30006000, 4)
+    path = tmp_path / "marzo.csv"
+    path.write_bytes(file(numbers, prefix="cli") + b"\r\n12;1;GTQ;;cli-x;;sms")
+    code, out, err = await run(service, tmp_path, "marzo.csv", "--dry-run")
+    assert code == 1, err
+    assert "4 of 5 rows are right: GTQ 60.00" in out
+    errors = list(csv.reader(io.StringIO((tmp_path / "marzo.errors.csv").read_text("utf-8-sig"))))
+    assert errors[0][:3] == ["fila", "motivo", "telefono"]
+    assert errors[1][0] == "6"
+    code, _, err = await run(service, tmp_path, "marzo.csv")
+    assert (code, "--yes" in err) == (2, True)
+    code, out, err = await run(service, tmp_path, "marzo.csv", "--yes")
+    assert code == 0, err
+    assert "4 links sent, 0 not" in out
+    lines = read_csv((tmp_path / "marzo.result.csv").read_bytes())
+    assert [line["estado"] for line in lines].count("con error") == 1
+    received = service.sandbox.twilio.handsets.received_by
+    assert [len(received(f"whatsapp:{phone}")) for phone in numbers] == [1] * 4
+
+
+async def test_the_command_says_what_is_wrong_with_a_file(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "foto.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    code, out, err = await run(service, tmp_path, "foto.png", "--yes")
+    assert (code, out) == (2, "")
+    assert "foto.png: no es un archivo CSV ni XLSX" in err
