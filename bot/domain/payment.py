@@ -147,6 +147,10 @@ class Alert(StrEnum):
     """Migo answered with a link to a host that is not on the list."""
     UNDELIVERABLE = "undeliverable"
     """A message could not be brought to the customer over any channel."""
+    CLAIMED_PAID = "claimed_paid"
+    """The customer says they paid, and nothing was reported."""
+    WANTS_PERSON = "wants_person"
+    """A customer waits for a person to answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,6 +192,9 @@ def understand(text: str) -> Meaning | None:
     said = fold(read)
     if not said:
         return None
+    # Telegram's own button that opens a chat, not a wish to be sent messages again.
+    if read.lower() == "/start":
+        return Meaning(Word.GREETING)
     exact = _vocabulary().get(said)
     if exact is not None:
         return Meaning(exact[0], exact[1])

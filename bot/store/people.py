@@ -1,7 +1,8 @@
 """Customers, the addresses they are reached at, and what they consented to."""
 
+import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
@@ -9,7 +10,7 @@ from sqlalchemy.engine import RowMapping
 from bot.domain.identity import person_key
 from bot.domain.payment import Customer
 from bot.store.engine import Tx
-from bot.store.schema import address, consent, customer
+from bot.store.schema import address, consent, customer, invite
 from channels.base import Address, ChannelName
 
 
@@ -167,20 +168,115 @@ def record_consent(
     who: str,
     how: str,
     wording: str | None,
+    scope: str = "channel",
 ) -> None:
-    """Keep for ever who said yes or no, when, how and in which words."""
+    """Keep for ever who said yes or no to what, when, how and in which words."""
     tx.run(
         consent.insert().values(
             customer_id=customer_id,
             channel=at.channel.value,
             address=at.value,
             is_given=is_given,
+            scope=scope,
             who=who,
             how=how,
             wording=wording,
             at=tx.now,
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a customer wants to be sent."""
+
+    is_opted_out: bool
+    wants_reminders: bool
+    reminders_paused_until: datetime | None
+
+
+def wishes(tx: Tx, customer_id: int) -> Wishes:
+    """What a customer wants to be sent, over all channels."""
+    row = tx.run(sa.select(customer).where(customer.c.id == customer_id)).one()
+    return Wishes(bool(row.is_opted_out), bool(row.wants_reminders), row.reminders_paused_until)
+
+
+def set_wishes(
+    tx: Tx,
+    customer_id: int,
+    *,
+    is_opted_out: bool | None = None,
+    wants_reminders: bool | None = None,
+) -> None:
+    """Change what a customer wants to be sent; None leaves a wish as it is."""
+    given = {"is_opted_out": is_opted_out, "wants_reminders": wants_reminders}
+    values = {name: value for name, value in given.items() if value is not None}
+    if values:
+        tx.run(customer.update().where(customer.c.id == customer_id).values(**values))
+
+
+def pause_reminders(tx: Tx, customer_id: int, *, until: datetime) -> None:
+    """Remind of nothing before `until`; an earlier pause that lasts longer stays."""
+    known = wishes(tx, customer_id).reminders_paused_until
+    if known is None or known < until:
+        tx.run(
+            customer.update()
+            .where(customer.c.id == customer_id)
+            .values(reminders_paused_until=until)
+        )
+
+
+def set_locale(tx: Tx, customer_id: int, locale: str) -> None:
+    """Write to this customer in this language from now on."""
+    tx.run(customer.update().where(customer.c.id == customer_id).values(locale=locale))
+
+
+def addresses_of(tx: Tx, customer_id: int) -> list[tuple[Address, str | None]]:
+    """Every address of a customer on every channel, with the reason for its reach."""
+    rows = tx.run(sa.select(address).where(address.c.customer_id == customer_id)).all()
+    found = {Address(ChannelName(row.channel), row.value): row.reach_reason for row in rows}
+    person = tx.run(sa.select(customer).where(customer.c.id == customer_id)).one()
+    for channel in (ChannelName.WHATSAPP, ChannelName.SMS):
+        found.setdefault(Address(channel, person.phone), None)
+    if person.email:
+        found.setdefault(Address(ChannelName.EMAIL, person.email), None)
+    return list(found.items())
+
+
+def invite_customer(
+    tx: Tx, customer_id: int, token: str, *, by: str, ttl: timedelta = timedelta(days=7)
+) -> None:
+    """Keep the hash of a one-time token that binds the first chat that brings it."""
+    tx.run(
+        invite.insert().values(
+            token_hash=_token_hash(token),
+            kind="customer",
+            customer_id=customer_id,
+            created_by=by,
+            created_at=tx.now,
+            expires_at=tx.now + ttl,
+        )
+    )
+
+
+def use_invite(tx: Tx, token: str, *, by: str) -> int | None:
+    """Use a customer's invitation up and say whose it is; None if unknown, used or too old."""
+    found: int | None = tx.run(
+        invite.update()
+        .where(
+            invite.c.token_hash == _token_hash(token),
+            invite.c.kind == "customer",
+            invite.c.used_at.is_(None),
+            invite.c.expires_at > tx.now,
+        )
+        .values(used_at=tx.now, used_by=by)
+        .returning(invite.c.customer_id)
+    ).scalar()
+    return found
+
+
+def _token_hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def telegram_chat(tx: Tx, customer_id: int) -> str | None:

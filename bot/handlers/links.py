@@ -1,0 +1,66 @@
+"""Shows a customer who asks for it the link of one of their payments, in the chat they ask in."""
+
+from bot.domain.delivery import MANNERS, Purpose
+from bot.domain.heard import Say
+from bot.domain.money import Money
+from bot.domain.payment import UNPAID, PaymentStatus
+from bot.handlers.payment import RequestError, resend
+from bot.handlers.rules import Rules
+from bot.store import ledger, links, outbox, payments
+from bot.store.engine import Tx
+from channels.base import InboundMessage
+
+
+def show_link(
+    tx: Tx, message: InboundMessage, payment_id: str, *, key: str, locale: str
+) -> Say | None:
+    """Owe the link of a payment as an answer; what to say instead where it may not be shown.
+
+    An answer goes also to somebody who said stop, for they asked. The link is latched as exposed in
+    this transaction, so before its first byte leaves.
+    """
+    payment = payments.read(tx, payment_id, lock=True)
+    link = links.current_link(tx, payment_id)
+    if payment is None or link is None or payment.status not in UNPAID:
+        return Say("customer.not_found")
+    if link.id not in links.expose(tx, [link.id]):
+        values = {"amount": _value(payment.money), "concept": payment.concept}
+        return Say("customer.waiting", values)
+    outbox.add(
+        tx,
+        [
+            outbox.NewItem(
+                kind=outbox.SEND,
+                lane=message.sender.channel.value,
+                key=key,
+                purpose=Purpose.REPLY,
+                payment_id=payment.id,
+                link_id=link.id,
+                customer_id=payment.customer_id,
+                channel=message.sender.channel,
+                address=message.sender.value,
+                not_before=tx.now,
+                give_up_at=tx.now + MANNERS[Purpose.REPLY].give_up,
+                payload={"what": "resend", "answers": message.tap_id, "locale": locale},
+            )
+        ],
+    )
+    ledger.decide(tx, payment.id, "link shown", "the customer asked for it in chat")
+    return None
+
+
+def renew(tx: Tx, rules: Rules, payment_id: str, *, channel: str) -> Money:
+    """Ask for an expired payment again over this channel: the same URL, or its first link.
+
+    Raises:
+        RequestError: its link may not be replaced or shown without a person.
+    """
+    payment = payments.read(tx, payment_id, lock=True)
+    if payment is None or payment.status not in UNPAID | {PaymentStatus.EXPIRED}:
+        raise RequestError("a person must look at it first")
+    resend(tx, rules, payment_id, by="customer", channel=channel)
+    return payment.money
+
+
+def _value(money: Money) -> dict[str, object]:
+    return {"minor": money.minor, "currency": money.currency}

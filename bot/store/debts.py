@@ -1,0 +1,71 @@
+"""What one customer owes and paid, as their chat shows it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from bot.domain.payment import UNPAID, Link, Payment, PaymentStatus
+from bot.store.engine import Tx
+from bot.store.links import link_of
+from bot.store.payments import payment_of
+from bot.store.schema import ledger, link, payment
+
+_KEPT = timedelta(days=90)
+_SHOWN = (*UNPAID, PaymentStatus.HELD, PaymentStatus.EXPIRED, PaymentStatus.PAID)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One payment of a customer, its links, oldest first, and when it was paid, if it was."""
+
+    payment: Payment
+    links: tuple[Link, ...]
+    paid_at: datetime | None
+
+    @property
+    def live_link(self) -> Link | None:
+        """The link that may be shown, if there is one."""
+        live = [each for each in self.links if each.superseded_at is None]
+        return live[-1] if live else None
+
+
+def of_customer(tx: Tx, customer_id: int, *, limit: int = 60) -> list[Account]:
+    """The payments of the last 90 days that are open, expired, held or paid, oldest first."""
+    statement = (
+        sa.select(payment)
+        .where(
+            payment.c.customer_id == customer_id,
+            payment.c.status.in_([status.value for status in _SHOWN]),
+            payment.c.created_at > tx.now - _KEPT,
+        )
+        .order_by(payment.c.created_at.desc(), payment.c.id.desc())
+        .limit(limit)
+    )
+    found = [payment_of(row) for row in tx.run(statement).mappings()][::-1]
+    ids = [each.id for each in found]
+    links, paid = _links_of(tx, ids), _paid_at(tx, ids)
+    return [Account(each, tuple(links.get(each.id, ())), paid.get(each.id)) for each in found]
+
+
+def _links_of(tx: Tx, payment_ids: Sequence[str]) -> dict[str, list[Link]]:
+    found: dict[str, list[Link]] = {}
+    statement = sa.select(link).where(link.c.payment_id.in_(list(payment_ids))).order_by(link.c.id)
+    for row in tx.run(statement).mappings() if payment_ids else ():
+        found.setdefault(row["payment_id"], []).append(link_of(row))
+    return found
+
+
+def _paid_at(tx: Tx, payment_ids: Sequence[str]) -> dict[str, datetime]:
+    if not payment_ids:
+        return {}
+    statement = (
+        sa.select(ledger.c.payment_id, sa.func.max(ledger.c.at).label("at"))
+        .where(
+            ledger.c.payment_id.in_(list(payment_ids)),
+            ledger.c.to_status == PaymentStatus.PAID.value,
+        )
+        .group_by(ledger.c.payment_id)
+    )
+    return {row.payment_id: row.at for row in tx.run(statement)}
