@@ -348,11 +348,7 @@ async def _keep_webhook(telegram: wiring.TelegramSource, url: str) -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.listen(2048)
-    return listener
+    return socket.create_server((host, port), family=family, backlog=2048)
 
 
 def new_token() -> str:
