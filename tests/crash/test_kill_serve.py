@@ -28,6 +28,7 @@ class Killed(MortalService):
     """The service as a process of its own; `revive` goes on with its books in this one."""
 
     process: subprocess.Popen[bytes]
+    is_revived = False
 
     async def start(self, roles: frozenset[Role] = ALL_ROLES) -> None:
         self._spawn()
@@ -56,6 +57,12 @@ class Killed(MortalService):
 
     async def revive(self) -> None:
         await super().start()
+        self.is_revived = True
+
+    async def stop(self) -> None:
+        self.kill()
+        if self.is_revived:
+            await super().stop()
 
 
 def _phone(number: int) -> str:

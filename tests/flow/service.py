@@ -103,7 +103,7 @@ class Service:
         trace: TracebackType | None,
     ) -> None:
         await self.http.aclose()
-        await self.app.stop()
+        await self.stop()
         await self.sandbox.stop()
 
     async def create(self, *route: str, **fields: object) -> Json:

@@ -1,0 +1,184 @@
+"""Starting and stopping a process: what it refuses, what it says, and what it leaves behind."""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bot.app import Application, Role
+from bot.settings import Settings
+from bot.store.engine import StoreBusyError, StoreError
+from tests.contract.databases import rewound
+from tests.flow.service import Service
+from tests.services import eventually, free_port
+
+START_S = 60.0
+STOP_S = 30.0
+
+
+def settings_of(folder: Path, **extra: str) -> Settings:
+    return Settings.load(
+        {
+            "DATABASE_URL": f"sqlite:///{folder}/paybot.db",
+            "DATA_DIR": str(folder),
+            "PORT": str(free_port()),
+            "MIGO_CLIENT": "shop",
+            "MIGO_TOKEN": "migo-token-0123456789",
+            "MIGO_AMOUNT_UNIT": "minor",
+            "MIGO_CALLBACK_SECRET": "callback-secret-0123456789",
+            **extra,
+        }
+    )
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+async def test_a_taken_port_is_told(tmp_path: Path, taken_port: int) -> None:
+    application = Application(settings_of(tmp_path, PORT=str(taken_port)))
+    try:
+        with pytest.raises(OSError, match="in use"):
+            await application.start()
+    finally:
+        await application.stop()
+
+
+async def test_a_second_process_on_one_file_is_refused(tmp_path: Path) -> None:
+    first = Application(settings_of(tmp_path), roles=[Role.WORKER])
+    second = Application(settings_of(tmp_path), roles=[Role.WEB])
+    await first.start()
+    try:
+        with pytest.raises(StoreBusyError, match=r"another paybot holds .*paybot\.db"):
+            await second.start()
+    finally:
+        await second.stop()
+        await first.stop()
+
+
+async def test_an_old_database_on_postgresql_is_not_changed_unasked(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    with rewound(postgres_url):
+        application = Application(settings_of(tmp_path, DATABASE_URL=postgres_url))
+        try:
+            with pytest.raises(StoreError, match="run `paybot migrate`"):
+                await application.start()
+        finally:
+            await application.stop()
+
+
+async def test_a_server_that_is_away_is_told_without_its_password(tmp_path: Path) -> None:
+    url = f"postgresql://paybot:s3cret-password@127.0.0.1:{free_port()}/paybot"
+    application = Application(settings_of(tmp_path, DATABASE_URL=url))
+    try:
+        with pytest.raises(StoreError) as refusal:
+            await application.start()
+    finally:
+        await application.stop()
+    assert "s3cret-password" not in str(refusal.value)
+
+
+async def test_the_first_start_writes_a_token_that_only_its_owner_reads(tmp_path: Path) -> None:
+    tokens = []
+    for _ in range(2):
+        application = Application(settings_of(tmp_path), roles=[Role.SCHEDULER])
+        await application.start()
+        tokens.append(application.tokens)
+        await application.stop()
+    path = tmp_path / "paybot.token"
+    assert tokens == [(path.read_text().strip(),)] * 2
+    assert len(tokens[0][0]) >= 32
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "paybot.db").stat().st_mode & 0o777 == 0o600
+
+
+async def test_each_role_does_its_own_work_only(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    application = Application(settings, roles=[Role.WORKER])
+    await application.start()
+    async with httpx.AsyncClient(base_url=application.base_url) as http:
+        with pytest.raises(httpx.ConnectError):
+            await http.get("/healthz")
+    await application.stop()
+    application = Application(settings, roles=[Role.WEB])
+    await application.start()
+    async with httpx.AsyncClient(base_url=application.base_url) as http:
+        assert (await http.get("/readyz")).status_code == 200
+        ages = [
+            line for line in (await http.get("/metrics")).text.splitlines() if "loop_age" in line
+        ]
+        assert not [line for line in ages if not line.startswith("#")]
+    await application.stop()
+
+
+async def test_stopping_twice_does_nothing(tmp_path: Path) -> None:
+    application = Application(settings_of(tmp_path))
+    await application.start()
+    await application.stop()
+    await application.stop()
+
+
+class Served(Service):
+    """The service as a process of its own."""
+
+    async def start(self, roles: object = None) -> None:
+        self._spawn()
+
+        async def is_up() -> bool:
+            assert self.process.poll() is None, (self._folder / "serve.log").read_text()
+            try:
+                return (await self.http.get("/readyz")).is_success
+            except httpx.TransportError:
+                return False
+
+        await eventually(is_up, START_S)
+
+    def _spawn(self) -> None:
+        with (self._folder / "serve.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "bot", "serve"],
+                env={**self.environment(), "PATH": os.environ["PATH"]},
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+            )
+
+    async def stop(self) -> None:
+        self.process.kill()
+        self.process.wait(STOP_S)
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    async with Served(tmp_path, TELEGRAM_BOT_TOKEN="") as running:
+        yield running
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_stop_in_mid_call_leaves_nothing_uncertain(
+    served: Served, tmp_path: Path, number: signal.Signals
+) -> None:
+    served.sandbox.faults.order("twilio", "create", "delay", seconds=1.0)
+    payment = await served.create("sms")
+    await served.until_message(payment, "link", "sending")
+    served.process.send_signal(number)
+    await eventually(lambda: served.process.poll() is not None, STOP_S)
+    assert served.process.returncode == 0, (tmp_path / "serve.log").read_text()
+    with sqlite3.connect(tmp_path / "paybot.db") as books:
+        rows = books.execute("select purpose, status, uncertain_count from outbox").fetchall()
+    books.close()
+    assert ("link", "done", 0) in rows
+    assert not [row for row in rows if row[1] == "sending" or row[2]]
+    assert len(list(served.sandbox.twilio.messages)) == 1
