@@ -108,6 +108,18 @@ class Composer:
             answers=_text(payload.get("answers")),
         )
 
+    def menu(self, item: OutboxItem) -> dict[str, str]:
+        """Word a menu of commands: each command with what it does."""
+        if self._phrases is None:
+            raise ValueError("there are no phrases")
+        names, locale = item.payload.get("commands"), _text(item.payload.get("locale"))
+        return {
+            str(name).partition("_")[2]: self._phrases.render(
+                f"menu.{name}", locale, {}, self._time_zone
+            )
+            for name in (names if isinstance(names, list) else [])
+        }
+
     def _locale_of(self, item: OutboxItem) -> str:
         asked = _text(item.payload.get("locale"))
         if asked is not None:

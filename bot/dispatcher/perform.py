@@ -13,6 +13,7 @@ from bot.dispatcher.compose import Composer
 from bot.domain.delivery import (
     Done,
     LinkMade,
+    MenuSet,
     Outcome,
     Refused,
     RetryLater,
@@ -23,7 +24,13 @@ from bot.migo import CreateLink, LinkCreated, NotCreatedError, RefusedError, Unk
 from bot.store import outbox
 from bot.store.outbox import OutboxItem
 from channels.base import Address, Channel, ChannelName, OutboundMessage, Refusal
-from channels.errors import NotSentError, RejectedError, UncertainError, UnsupportedError
+from channels.errors import (
+    ChannelError,
+    NotSentError,
+    RejectedError,
+    UncertainError,
+    UnsupportedError,
+)
 
 _CLOCKS_DIFFER = timedelta(minutes=1)
 """How far a provider's clock may be behind ours."""
@@ -34,6 +41,20 @@ class CreatesLinks(Protocol):
 
     async def create_link(self, wanted: CreateLink) -> LinkCreated:
         """Make one link, once."""
+
+
+@runtime_checkable
+class HasMenu(Protocol):
+    """A channel whose app shows a menu of commands."""
+
+    async def set_commands(
+        self,
+        commands: Mapping[str, str],
+        *,
+        language_code: str | None = None,
+        chat_id: str | None = None,
+    ) -> None:
+        """Set the menu for everybody, for a language, or for one chat."""
 
 
 @runtime_checkable
@@ -98,7 +119,26 @@ class Dispatcher:
         """Do one thing, once, without retrying."""
         if item.kind == outbox.CREATE_LINK:
             return await self._create_link(item)
+        if item.kind == outbox.SET_COMMANDS:
+            return await self._set_commands(item)
         return await self._send(item)
+
+    async def _set_commands(self, item: OutboxItem) -> Outcome:
+        channel: object = None if item.channel is None else self._channels.get(item.channel)
+        if not isinstance(channel, HasMenu):
+            return Refused("this channel has no menu", code="off", refusal=Refusal.CONFIG)
+        if self._sending.mode is not SendMode.LIVE:
+            return Done(MenuSet())
+        language = item.payload.get("language")
+        try:
+            await channel.set_commands(
+                self._composer.menu(item),
+                language_code=language if isinstance(language, str) else None,
+                chat_id=item.address,
+            )
+        except ChannelError as error:
+            return _outcome_of(error)
+        return Done(MenuSet())
 
     async def _create_link(self, item: OutboxItem) -> Outcome:
         payment, customer, attempt = item.payment, item.customer, item.attempt
@@ -184,14 +224,23 @@ def _window_is_open(channel: Channel, item: OutboxItem, now: datetime) -> bool:
 async def _hand_over(channel: Channel, message: OutboundMessage, *, key: str) -> Outcome:
     try:
         accepted = await channel.send(message, idempotency_key=key)
-    except NotSentError as error:
-        return RetryLater(str(error), code=error.code, after_s=error.retry_after_s)
-    except RejectedError as error:
-        if error.refusal is Refusal.TEMPORARY:
-            return RetryLater(str(error), code=error.code)
-        return Refused(str(error), code=error.code, refusal=error.refusal)
-    except UncertainError as error:
-        return Uncertain(str(error), code=error.code)
-    except UnsupportedError as error:
-        return Refused(str(error), code="unsupported", refusal=Refusal.CONTENT)
+    except ChannelError as error:
+        return _outcome_of(error)
     return Done(Sent(accepted.provider_id, accepted.at))
+
+
+def _outcome_of(error: ChannelError) -> Outcome:
+    """What one end of a call means for the item."""
+    match error:
+        case NotSentError():
+            return RetryLater(str(error), code=error.code, after_s=error.retry_after_s)
+        case RejectedError() if error.refusal is Refusal.TEMPORARY:
+            return RetryLater(str(error), code=error.code)
+        case RejectedError():
+            return Refused(str(error), code=error.code, refusal=error.refusal)
+        case UncertainError():
+            return Uncertain(str(error), code=error.code)
+        case UnsupportedError():
+            return Refused(str(error), code="unsupported", refusal=Refusal.CONTENT)
+        case _:
+            raise error

@@ -26,10 +26,15 @@ class LinkMade:
 
 
 @dataclass(frozen=True, slots=True)
+class MenuSet:
+    """A chat app shows the menu of commands that it was given."""
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """It happened, with this result."""
 
-    result: Sent | LinkMade
+    result: Sent | LinkMade | MenuSet
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from bot.domain.delivery import Purpose, fold_delivery
+from bot.handlers import cards
 from bot.handlers.outgoing import next_channel
 from bot.handlers.rules import Rules
 from bot.store import deliveries, ledger, outbox, people
@@ -34,6 +35,8 @@ def on_report(tx: Tx, rules: Rules, report: DeliveryReport) -> bool:
         _on_arrived(tx, item, known)
     elif state in _FAILURES:
         _on_failed(tx, rules, item, known, report)
+    if item.payment is not None and item.payment.notify is not None:
+        cards.refresh(tx, item.payment.id)
     return True
 
 

@@ -23,6 +23,7 @@ from bot.domain.delivery import (
     unknown_create_s,
 )
 from bot.domain.payment import UNPAID, Alert, Payment, PaymentStatus
+from bot.handlers import cards
 from bot.handlers.payment import on_link_made
 from bot.handlers.planning import alarm, plan_create
 from bot.handlers.rules import Dispatches, Rules
@@ -142,6 +143,7 @@ def settle(tx: Tx, rules: Rules, ended: Sequence[tuple[OutboxItem, Outcome]]) ->
         else:
             on_outcome(tx, rules, item, outcome)
     deliveries.accept(tx, accepted)
+    cards.refresh_settled(tx, [item for item, _ in ended if item.id in mine])
 
 
 def _acceptance(tx: Tx, rules: Rules, item: OutboxItem, sent: Sent) -> deliveries.Acceptance:

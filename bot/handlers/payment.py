@@ -19,6 +19,7 @@ from bot.domain.payment import (
     may_move,
     payment_status_of,
 )
+from bot.handlers import cards
 from bot.handlers.planning import (
     alarm,
     news_route,
@@ -28,7 +29,7 @@ from bot.handlers.planning import (
     tell_staff,
 )
 from bot.handlers.rules import Rules
-from bot.store import ledger, links, outbox, payments, people
+from bot.store import ledger, links, outbox, payments, people, sales
 from bot.store.engine import Tx
 from channels.base import Address, ChannelName
 
@@ -65,6 +66,8 @@ class PaymentRequest:
     send_at: datetime | None = None
     due_at: datetime | None = None
     expires_at: datetime | None = None
+    needs_approval: bool = False
+    """No link is made before a second person agrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,16 @@ def create_payment(tx: Tx, rules: Rules, request: PaymentRequest) -> Created:
         ),
     )
     payment = _must_read(tx, new_id)
-    plan_create(tx, rules, payment, channel=request.route[0], at=start)
+    if request.needs_approval:
+        payment = payments.move(
+            tx,
+            payment,
+            PaymentStatus.HELD,
+            why="a second person has to agree",
+            held_reason=cards.APPROVAL,
+        )
+    else:
+        plan_create(tx, rules, payment, channel=request.route[0], at=start)
     return Created(payment, is_new=True)
 
 
@@ -160,6 +172,7 @@ def cancel_payment(tx: Tx, payment_id: str, *, by: str) -> Payment:
             "no more messages",
             "Migo's link may still be payable; money that comes is booked and told",
         )
+    cards.refresh(tx, payment.id)
     return moved
 
 
@@ -177,6 +190,7 @@ def resend(
     by: str,
     channel: str | None = None,
     accepts_risk: bool = False,
+    approves: bool = False,
 ) -> Payment:
     """Send the link again: the same URL, always; a new attempt only where there is no link.
 
@@ -187,11 +201,14 @@ def resend(
         by: who asks.
         channel: over this channel instead of the payment's route.
         accepts_risk: a named person knows that an earlier link may exist and be payable too.
+        approves: whoever asks is the second person that the payment waits for.
 
     Raises:
         RequestError: it cannot be sent again, and why.
     """
     payment = _must_read(tx, payment_id)
+    if payment.held_reason == cards.APPROVAL and not approves:
+        raise RequestError("a second person has to agree to this payment first")
     route = payment.route if channel is None else (channel,)
     if payment.status not in UNPAID | {PaymentStatus.EXPIRED, PaymentStatus.HELD}:
         raise RequestError(f"a payment that is {payment.status.value} needs no link")
@@ -344,7 +361,10 @@ def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) 
         _raise_fold_alerts(tx, rules, payment, link, fold, inbox_id=inbox_id)
         if fold.status is not link.status:
             links.set_status(tx, link.id, fold.status)
-    target, alerts = payment_status_of(payment.status, statuses)
+    parts = [*statuses]
+    if payment.status is PaymentStatus.PAID and sales.is_settled(tx, payment_id):
+        parts.append(LinkStatus.PAID)
+    target, alerts = payment_status_of(payment.status, parts)
     for kind in sorted(alerts):
         alarm(tx, rules, kind, key=payment.id, detail=_ALERT_TEXT[kind], payment=payment)
     if Alert.OVERPAID in alerts:
@@ -353,11 +373,12 @@ def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) 
         payment = _move(tx, payment, target, inbox_id=inbox_id)
     for link, status in zip(known, statuses, strict=True):
         _owe_news(tx, rules, payment, link, status)
+    cards.refresh(tx, payment_id)
     return payment
 
 
 _ALERT_TEXT = {
-    Alert.OVERPAID: "two links of this payment were paid; one of them must be refunded at Migo",
+    Alert.OVERPAID: "it was paid twice; one of the two must be given back",
     Alert.PAID_AFTER_STOP: "paid after it was cancelled or had expired; the money is booked",
     Alert.MISMATCH: "approved for another amount or currency than asked; no receipt was sent",
     Alert.SECOND_APPROVAL: "one link was approved twice with different content",

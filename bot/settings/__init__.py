@@ -28,6 +28,7 @@ from bot.settings.groups import (
     MigoSettings,
     SendingSettings,
     SmtpSettings,
+    StaffSettings,
     StoreSettings,
     TelegramSettings,
     TwilioSettings,
@@ -140,6 +141,7 @@ class Settings(_Environment):
     smtp: SmtpSettings
     telegram: TelegramSettings
     sending: SendingSettings
+    staff: StaffSettings
     log: LogSettings
 
     def channels_off(self) -> list[tuple[ChannelName, str]]:

@@ -90,6 +90,7 @@ class MerchantSettings(Group):
     ] = Field("es", alias="DEFAULT_LOCALE")
     timezone: values.TimeZone = Field("America/Guatemala", alias="TIMEZONE")
     texts_dir: values.ExistingPath | None = Field(None, alias="TEXTS_DIR")
+    catalogue_path: values.ExistingPath | None = Field(None, alias="CATALOGUE")
     link_ttl_days: int = Field(30, alias="LINK_TTL_DAYS", ge=1, le=365)
 
 
@@ -188,6 +189,12 @@ class SendingSettings(Group):
     fallback_after_s: Annotated[values.Rates, values.over(FALLBACK_AFTER_S)] = Field(
         default_factory=lambda: FALLBACK_AFTER_S, alias="FALLBACK_AFTER"
     )
+
+
+class StaffSettings(Group):
+    """How much those who send links from a chat may ask for."""
+
+    caps: values.StaffCaps = Field(default_factory=dict, alias="STAFF_CAPS")
 
 
 class LogSettings(Group):

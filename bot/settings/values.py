@@ -7,6 +7,7 @@ of an error never repeat the value, which may be a secret.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
@@ -16,7 +17,8 @@ from zoneinfo import available_timezones
 from babel.core import get_global
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-from bot.domain.money import is_currency
+from bot.domain.money import from_major, is_currency
+from bot.domain.staff import Cap, Role
 
 MIN_SECRET_CHARS = 16
 """Shortest callback secret taken: what guards money must not be guessable."""
@@ -209,6 +211,26 @@ class SendMode:
         raise ValueError("must be live, dry or redirect:+50255551234")
 
 
+def _staff_caps(value: object) -> Mapping[tuple[Role, str], Cap]:
+    """Read "agent:GTQ=5000/25000/3000,manager:GTQ=…": at once, in a day, alone, in major units."""
+    if not isinstance(value, str):
+        return dict(value) if isinstance(value, Mapping) else {}
+    return dict(_staff_cap(part.strip()) for part in value.split(",") if part.strip())
+
+
+def _staff_cap(part: str) -> tuple[tuple[Role, str], Cap]:
+    match = re.fullmatch(r"([a-z]+):([A-Z]{3})=([0-9.]+)/([0-9.]+)/([0-9.]+)", part)
+    wanted = ValueError("must be like agent:GTQ=5000/25000/3000: at once, a day, alone")
+    if match is None:
+        raise wanted
+    try:
+        role, currency = Role(match[1]), match[2]
+        sums = [from_major(Decimal(match[number]), currency).minor for number in (3, 4, 5)]
+    except (ValueError, ArithmeticError):
+        raise wanted from None
+    return (role, currency), Cap(*sums)
+
+
 def _send_mode(value: str | SendMode) -> SendMode:
     return value if isinstance(value, SendMode) else SendMode.parse(value)
 
@@ -229,3 +251,4 @@ Hosts = Annotated[frozenset[str], AfterValidator(_hosts), BeforeValidator(split)
 Rates = Annotated[Mapping[str, float], AfterValidator(_positive)]
 ChannelMap = Annotated[Mapping[str, str], AfterValidator(_read_only)]
 Mode = Annotated[SendMode, BeforeValidator(_send_mode)]
+StaffCaps = Annotated[Mapping[tuple[Role, str], Cap], BeforeValidator(_staff_caps)]

@@ -27,6 +27,7 @@ def topic(lane: str) -> str:
 
 CREATE_LINK = "create_link"
 SEND = "send"
+SET_COMMANDS = "set_commands"
 
 
 @dataclass(frozen=True, slots=True)

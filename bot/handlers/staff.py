@@ -1,0 +1,221 @@
+"""What a member of staff wrote or tapped: who may do it is decided before anything is done."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from bot.domain.commands import NEEDS, Asked, Command, parse_command
+from bot.domain.pins import looks_like_pin
+from bot.domain.staff import Action
+from bot.handlers import menus, staff_approval, staff_charge, staff_payments, staff_pin, staff_talk
+from bot.handlers.rules import Rules
+from bot.handlers.staff_desk import IDLE, Desk
+from bot.store import conversations, payments, people
+from bot.store import staff as staff_store
+from bot.store.engine import Tx
+from bot.store.staff import Staff
+from bot.texts.clean import one_line
+from channels.base import ChannelName, InboundMessage
+
+_NUMBER = re.compile(r"[1-9][0-9]?", re.ASCII)
+_NAME_CHARS = 60
+
+
+class ConversationMovedError(Exception):
+    """Somebody else wrote the conversation meanwhile; the message is to be handled again."""
+
+
+def on_staff_message(
+    tx: Tx,
+    rules: Rules,
+    staff: Staff,
+    message: InboundMessage,
+    *,
+    inbox_id: int,
+    received_at: datetime,
+) -> None:
+    """Do what an active member of staff asks for, and answer.
+
+    Raises:
+        ConversationMovedError: two messages of one chat met; nothing of this one is kept.
+    """
+    people.saw_inbound(tx, message.sender, at=message.at or received_at, customer_id=None)
+    conversation = conversations.read(tx, message.sender)
+    desk = Desk(tx, rules, staff, message, inbox_id, conversation)
+    _hear(desk)
+    if desk.conversation is not conversation and not conversations.save(tx, desk.conversation):
+        raise ConversationMovedError
+
+
+def join(tx: Tx, rules: Rules, message: InboundMessage, token: str, *, inbox_id: int) -> bool:
+    """Let somebody in by an invitation; False if it is none that is valid, told to nobody.
+
+    A Telegram invitation binds to the numeric id of whoever uses it, a WhatsApp one to their number
+    and to a PIN that they choose.
+    """
+    sender = message.sender
+    is_telegram = sender.channel is ChannelName.TELEGRAM and message.user_id is not None
+    is_number = sender.channel is ChannelName.WHATSAPP and sender.value.startswith("+")
+    if not (is_telegram or is_number):
+        return False
+    used = staff_store.use_invite(tx, token)
+    if used is None:
+        return False
+    name = one_line(message.sender_name or "", _NAME_CHARS) or used.role.value
+    member = staff_store.admit(tx, used, sender, user_id=message.user_id, name=name, locale=None)
+    conversation = conversations.read(tx, sender)
+    desk = Desk(tx, rules, member, message, inbox_id, conversation)
+    desk.go_to(IDLE)
+    desk.say("welcome", {"name": member.name, "role": member.role.value})
+    if is_telegram:
+        menus.owe_staff_menu(tx, rules, member, key=f"join:{inbox_id}")
+    else:
+        staff_pin.ask_new(desk)
+    if not conversations.save(tx, desk.conversation):
+        raise ConversationMovedError
+    return True
+
+
+def _hear(desk: Desk) -> None:
+    message = desk.message
+    token = message.payload or _numbered(desk)
+    if token is not None:
+        _on_token(desk, token)
+    elif message.extra.get("file_id"):
+        _on_file(desk)
+    elif message.text.lstrip().startswith("/"):
+        _on_command(desk, parse_command(message.text.strip()))
+    elif message.text.strip():
+        _on_text(desk)
+    else:
+        desk.say("help", _help(desk))
+
+
+def _numbered(desk: Desk) -> str | None:
+    """The button behind a typed number, where a number is no answer to something else."""
+    text, choices = desk.message.text.strip(), desk.conversation.choices
+    waits_for_text = desk.conversation.state in (staff_pin.PIN, staff_pin.NEW_PIN) or (
+        desk.conversation.state == staff_charge.FORM and not staff_charge.shows_choices(desk)
+    )
+    if waits_for_text or not _NUMBER.fullmatch(text) or int(text) > len(choices):
+        return None
+    return choices[int(text) - 1]
+
+
+def _on_token(desk: Desk, token: str) -> None:
+    found = conversations.take(desk.tx, token, desk.message.sender, desk.message.user_id)
+    if found is None:
+        desk.say("button_gone")
+        return
+    action, data = found
+    _act(desk, action, data, is_proved=False)
+
+
+def _act(desk: Desk, action: str, data: Mapping[str, object], *, is_proved: bool) -> None:
+    """Do what a button, or a PIN that was asked for, stands for; the role is looked at again."""
+    if action == "charge" and is_proved:
+        staff_charge.charge(desk, data)
+    elif action.startswith("charge"):
+        staff_charge.on_button(desk, action, data)
+    elif action in _OF_PAYMENT:
+        _act_on_payment(desk, action, data, is_proved=is_proved)
+    else:
+        desk.say("dropped", replaces=desk.tapped)
+
+
+_OF_PAYMENT = {
+    "settle": (Action.SETTLE, staff_payments.settle),
+    "approve": (Action.APPROVE, staff_approval.approve),
+    "refuse": (Action.APPROVE, staff_approval.refuse),
+}
+
+
+def _act_on_payment(
+    desk: Desk, action: str, data: Mapping[str, object], *, is_proved: bool
+) -> None:
+    needed, act = _OF_PAYMENT[action]
+    payment = payments.read(desk.tx, str(data["payment"]), lock=True)
+    if not desk.may(needed):
+        desk.say("forbidden")
+    elif payment is None or not desk.can_see(payment):
+        desk.say("not_found")
+    elif desk.needs_pin(needed) and not is_proved:
+        staff_pin.ask(desk, action, data)
+    else:
+        if is_proved:
+            desk.go_to(IDLE)
+        act(desk, payment)
+
+
+def _on_file(desk: Desk) -> None:
+    desk.say("forbidden" if not desk.may(Action.BULK) else "no_files")
+
+
+def _on_command(desk: Desk, asked: Asked | None) -> None:
+    if asked is None:
+        desk.say("unknown_command")
+        return
+    is_leaving = asked.command is Command.CANCEL and not asked.words
+    if is_leaving and desk.conversation.state != IDLE:
+        desk.go_to(IDLE)
+        desk.say("dropped")
+        return
+    desk.go_to(IDLE)
+    if not desk.may(NEEDS[asked.command]):
+        desk.say("forbidden")
+    elif asked.command in _PLAIN:
+        _PLAIN[asked.command](desk, asked)
+    else:
+        _on_payment_command(desk, asked)
+
+
+def _on_payment_command(desk: Desk, asked: Asked) -> None:
+    if asked.reference is None:
+        desk.say("needs_reference", {"command": asked.command.value})
+        return
+    payment = desk.find(asked.reference)
+    if payment is not None:
+        staff_payments.OF_PAYMENT[asked.command](desk, payment, asked)
+
+
+def _charge(desk: Desk, asked: Asked) -> None:
+    staff_charge.begin(desk, asked.words)
+
+
+def _tell_help(desk: Desk, asked: Asked) -> None:
+    desk.say("help", _help(desk))
+
+
+def _help(desk: Desk) -> dict[str, object]:
+    return {
+        "name": desk.staff.name,
+        "role": desk.staff.role.value,
+        "can": {action.value: desk.may(action) for action in Action},
+    }
+
+
+_PLAIN: dict[Command, Callable[[Desk, Asked], None]] = {
+    Command.CHARGE: _charge,
+    Command.MINE: staff_payments.list_mine,
+    Command.TAKE: staff_talk.take,
+    Command.RELEASE: staff_talk.release,
+    Command.HELP: _tell_help,
+}
+
+
+def _on_text(desk: Desk) -> None:
+    """Free text: an answer to what was asked, else something for a customer, else help."""
+    match desk.conversation.state:
+        case staff_pin.NEW_PIN:
+            staff_pin.on_new(desk)
+        case staff_pin.PIN:
+            proved = staff_pin.on_answer(desk)
+            if proved is not None:
+                _act(desk, *proved, is_proved=True)
+        case staff_charge.FORM:
+            staff_charge.on_answer(desk)
+        case _ if desk.staff.pin_hash is not None and looks_like_pin(desk.message.text.strip()):
+            # A PIN that comes too late must not be passed on to a customer.
+            desk.say("pin_unexpected")
+        case _:
+            staff_talk.on_text(desk, _help(desk))
