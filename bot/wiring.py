@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 from bot.dispatcher import Composer, Sending, SendMode
+from bot.domain.catalogue import Catalogue, read_catalogue
 from bot.domain.delivery import Purpose
 from bot.domain.staff import Caps
 from bot.handlers.payment import Report
@@ -78,6 +79,7 @@ def rules(settings: Settings, channels: Mapping[ChannelName, Channel]) -> Rules:
         },
         link_ttl=timedelta(days=settings.merchant.link_ttl_days),
         region=settings.merchant.region,
+        catalogue=catalogue(settings),
         locale=settings.merchant.locale,
         staff=settings.sending.staff_notify,
         rates=settings.sending.rates,
@@ -104,6 +106,18 @@ def _preview(settings: Settings) -> Callable[[Preview], str]:
         ).text
 
     return preview
+
+
+def catalogue(settings: Settings) -> Catalogue:
+    """What customers may buy in chat; nothing where no file is named.
+
+    Raises:
+        CatalogueError: what is wrong in it.
+    """
+    path = settings.merchant.catalogue_path
+    if path is None:
+        return ()
+    return read_catalogue(path.read_text("utf-8"), currencies=frozenset(settings.migo.currencies))
 
 
 def migo_config(settings: Settings) -> MigoConfig:
