@@ -111,6 +111,14 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A document to send with the text, as a list of wrong rows."""
+
+    content: bytes
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutboundMessage:
     """One finished message to one address.
 
@@ -126,6 +134,7 @@ class OutboundMessage:
     buttons: tuple[Button, ...] = ()
     template: Template | None = None
     image: Image | None = None
+    file: File | None = None
     replaces: str | None = None
     answers: str | None = None
     status_url: str | None = None
@@ -213,7 +222,7 @@ class Limits:
     """What the provider would cut, split or mangle in silence, or cannot do at all.
 
     `text_chars` is the most a text may count, in the channel's own way of counting.
-    `image_text_chars` is the most a text beside an image may count, None for no other limit.
+    `image_text_chars` is the most a text beside an image or a file may count; None is no limit.
     `reply_window_s` is for how long after a person wrote free text is allowed; None is for ever.
     """
 
@@ -224,6 +233,7 @@ class Limits:
     has_reply_button: bool = False
     has_contact_button: bool = False
     has_image: bool = False
+    has_file: bool = False
     image_text_chars: int | None = None
     can_replace: bool = False
     reports_delivery: bool = False

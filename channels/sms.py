@@ -155,7 +155,7 @@ def _checked(message: OutboundMessage) -> tuple[str, str]:
     """The number and the folded text."""
     if message.to.channel is not ChannelName.SMS or not _E164.fullmatch(message.to.value):
         raise UnsupportedError("this is no number in E.164 form")
-    if message.buttons or message.image or message.template or message.replaces:
+    if message.buttons or message.image or message.file or message.template or message.replaces:
         raise UnsupportedError("an SMS is text only")
     body = fold(message.text)
     if not body.strip() or units(body) > MAX_BODY_CHARS:

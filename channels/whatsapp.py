@@ -116,7 +116,7 @@ def _checked(message: OutboundMessage) -> tuple[str, OutboundMessage]:
     to = value if value.startswith(_PREFIX) else _PREFIX + value
     if message.to.channel is not ChannelName.WHATSAPP or not _ADDRESS.fullmatch(to):
         raise UnsupportedError("this is no WhatsApp address")
-    if message.buttons or message.image or message.replaces:
+    if message.buttons or message.image or message.file or message.replaces:
         raise UnsupportedError("free WhatsApp text has no buttons and no image and is not edited")
     if message.template is not None:
         return to, replace(message, template=_clean(message.template))

@@ -14,7 +14,9 @@ class Email:
 
     name = ChannelName.EMAIL
     # The key shows in the Message-ID, by which some mailboxes drop a twin; no relay promises it.
-    limits = Limits(text_chars=TEXT_CHARS, has_subject=True, has_html=True, has_image=True)
+    limits = Limits(
+        text_chars=TEXT_CHARS, has_subject=True, has_html=True, has_image=True, has_file=True
+    )
 
     def __init__(self, url: str, sender: str, *, clock: Callable[[], datetime]) -> None:
         """Send through a relay.

@@ -121,6 +121,10 @@ def _fill(mail: EmailMessage, message: OutboundMessage) -> None:
         mail.add_alternative(message.html, subtype="html")
     if message.image is not None:
         _add_image(mail, message.image)
+    if message.file is not None:
+        mail.add_attachment(
+            message.file.content, "application", "octet-stream", filename=message.file.filename
+        )
 
 
 def _add_image(mail: EmailMessage, image: Image) -> None:

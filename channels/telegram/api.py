@@ -51,7 +51,7 @@ class BotApi:
         self._bot = Bot(token, session=session)
 
     async def send(self, message: OutboundMessage) -> int:
-        """Send a text, or a photo with the text as its caption; the new message's number.
+        """Send a text, or a photo or file with the text as its caption; the new message's number.
 
         Raises:
             NotSentError, RejectedError, UncertainError: as `Channel.send`.
@@ -63,6 +63,11 @@ class BotApi:
                 photo = BufferedInputFile(message.image.png, message.image.filename)
                 sent = await self._bot.send_photo(
                     chat_id, photo, caption=text, parse_mode=parse_mode, reply_markup=markup
+                )
+            elif message.file is not None:
+                document = BufferedInputFile(message.file.content, message.file.filename)
+                sent = await self._bot.send_document(
+                    chat_id, document, caption=text, parse_mode=parse_mode, reply_markup=markup
                 )
             else:
                 # A preview would make Telegram's servers open the payment link.

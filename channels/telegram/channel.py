@@ -19,6 +19,7 @@ from channels.base import (
 )
 from channels.errors import BadSignatureError, NotSentError, UnsupportedError
 from channels.outcome import new_client
+from channels.telegram.files import fetch_file
 from channels.telegram.polling import Poller
 from channels.telegram.updates import parse_update, update_id
 
@@ -48,6 +49,7 @@ class Telegram:
         has_reply_button=True,
         has_contact_button=True,
         has_image=True,
+        has_file=True,
         image_text_chars=CAPTION_CHARS,
         can_replace=True,
     )
@@ -194,6 +196,15 @@ class Telegram:
         username = await (await self._ready()).username()
         return f"https://t.me/{username}?start={payload}"
 
+    async def fetch_file(self, file_id: str) -> bytes:
+        """The content of a file that a person sent. Safe to repeat.
+
+        Raises:
+            NotSentError, UncertainError: not now.
+            RejectedError: there is no such file any more, or it is over 5 MiB.
+        """
+        return await fetch_file(self._http, self._api_url, self._token, file_id)
+
     async def aclose(self) -> None:
         """See `Channel.aclose`."""
         self._is_closed = True
@@ -213,7 +224,10 @@ def _check(message: OutboundMessage) -> None:
         raise UnsupportedError("this is no Telegram chat")
     if message.template is not None:
         raise UnsupportedError("Telegram has no templates")
-    room = TEXT_CHARS if message.image is None else CAPTION_CHARS
+    if message.image is not None and message.file is not None:
+        raise UnsupportedError("a message brings a picture or a file, not both")
+    is_caption = message.image is not None or message.file is not None
+    room = CAPTION_CHARS if is_caption else TEXT_CHARS
     if not message.text.strip() or _utf16_units(message.text) > room:
         raise UnsupportedError(f"a Telegram text here has 1 to {room} characters")
     _check_buttons(message)
@@ -221,8 +235,8 @@ def _check(message: OutboundMessage) -> None:
         return
     if not re.fullmatch(r"-?[0-9]{1,19}:[0-9]{1,19}", message.replaces):
         raise UnsupportedError("a message is replaced by its chat and number")
-    if message.image is not None or _asks_contact(message):
-        raise UnsupportedError("an edit brings no image and no keyboard")
+    if is_caption or _asks_contact(message):
+        raise UnsupportedError("an edit brings no image, no file and no keyboard")
 
 
 def _check_buttons(message: OutboundMessage) -> None:

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from channels.base import Address, ChannelName, Image, OutboundMessage, Refusal
+from channels.base import Address, ChannelName, File, Image, OutboundMessage, Refusal
 from channels.email import Email
 from channels.email.mime import Writer
 from channels.email.relay import CONNECTIONS
@@ -343,3 +343,10 @@ async def test_a_relay_that_is_not_there_is_surely_not_sent() -> None:
 def test_a_sender_must_be_an_address(sender: str) -> None:
     with pytest.raises(ValueError, match="address"):
         Email("smtp://127.0.0.1", sender, clock=clock)
+
+
+def test_a_file_is_attached_beside_whatever_else_there_is() -> None:
+    mail = write(replace(MESSAGE, file=File(b"fila;motivo\r\n", "errores.csv")))
+    [attached] = mail.iter_attachments()
+    assert attached.get_filename() == "errores.csv"
+    assert attached.get_content() == b"fila;motivo\r\n"
