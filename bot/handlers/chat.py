@@ -1,133 +1,173 @@
-"""What a person's message means."""
+"""What a person's message means: who wrote it, and whose dialogue it belongs to."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from bot.domain.delivery import MANNERS, Purpose
+from bot.domain.cards import mask_cards
+from bot.domain.heard import Act, Option, Say, Scope, Turn
 from bot.domain.identity import PhoneError, parse_phone
 from bot.domain.payment import Customer
+from bot.handlers import staff
+from bot.handlers.consent import keep_stopped, set_consent
+from bot.handlers.customer import Visit, converse, dialogue_of, perform
 from bot.handlers.rules import Rules
-from bot.store import outbox, people
+from bot.store import conversations, outbox, people
 from bot.store.engine import Tx
-from channels.base import Address, ChannelName, InboundMessage, ReachChange
+from bot.store.staff import find_active
+from channels.base import ChannelName, InboundMessage, ReachChange
 
-_STOP = frozenset({"stop", "baja", "alto", "parar", "sair", "pare", "unsubscribe", "stopall"})
-_START = frozenset({"start", "alta", "unstop"})
+_START = "/start"
+_PROVIDER_STOP, _PROVIDER_START = "STOP", "START"
 
 
 def on_message(
     tx: Tx, rules: Rules, message: InboundMessage, *, inbox_id: int, received_at: datetime
 ) -> None:
-    """Answer a person, and learn from their writing that they can be reached."""
-    customer = _who(tx, rules, message.sender)
-    people.saw_inbound(
+    """Give a message to the dialogue of whoever wrote it; card numbers are covered before that."""
+    text, has_card = mask_cards(message.text)
+    message = replace(message, text=text)
+    member = find_active(tx, message.sender, message.user_id)
+    if member is not None:
+        staff.on_staff_message(
+            tx, rules, member, message, inbox_id=inbox_id, received_at=received_at
+        )
+        return
+    token = _start_token(message)
+    if token is not None and staff.join(tx, rules, message, token, inbox_id=inbox_id):
+        return
+    on_customer_message(
         tx,
-        message.sender,
-        at=message.at or received_at,
-        customer_id=None if customer is None else customer.id,
+        rules,
+        message,
+        inbox_id=inbox_id,
+        received_at=received_at,
+        token=token,
+        has_card=has_card,
     )
-    if message.contact is not None:
-        _on_contact(tx, rules, message, inbox_id=inbox_id)
-        return
-    word = (message.opt_out or message.text).strip().lower()
-    if word in _STOP or word in _START:
-        is_given = word in _START
-        _on_consent(tx, rules, message, customer, is_given=is_given, inbox_id=inbox_id)
-        return
-    what = "help"
-    if message.sender.channel is ChannelName.TELEGRAM and customer is None:
-        what = "contact_request"
-    _reply(tx, message, customer, what, inbox_id=inbox_id)
 
 
-def _who(tx: Tx, rules: Rules, sender: Address) -> Customer | None:
-    """The customer behind an address: bound to it, or having it as their number."""
-    known = people.reach_of(tx, sender)
-    if known is not None and known.customer_id is not None:
-        return people.read_customer(tx, known.customer_id)
-    if sender.channel is ChannelName.TELEGRAM:
-        return None
-    try:
-        phone = parse_phone(sender.value, rules.region)
-    except PhoneError:
-        return None
-    return people.find_customer(tx, phone=phone.e164)
-
-
-def _on_contact(tx: Tx, rules: Rules, message: InboundMessage, *, inbox_id: int) -> None:
-    """Bind a chat to the number of its owner's own contact card; refuse anybody else's."""
-    contact = message.contact
-    if contact is None:
-        raise TypeError("a contact event has a contact")
-    if not contact.is_own:
-        _reply(tx, message, None, "contact_refused", inbox_id=inbox_id)
-        return
-    try:
-        phone = parse_phone(contact.phone, rules.region)
-    except PhoneError:
-        _reply(tx, message, None, "contact_refused", inbox_id=inbox_id)
-        return
-    customer = people.upsert_customer(tx, phone=phone.e164)
-    people.bind(tx, customer.id, message.sender, user_id=message.user_id)
-    outbox.revive(tx, customer_id=customer.id, channel=message.sender.channel)
-    _reply(tx, message, customer, "contact_bound", inbox_id=inbox_id)
-
-
-def _on_consent(
+def on_customer_message(
     tx: Tx,
     rules: Rules,
     message: InboundMessage,
-    customer: Customer | None,
-    *,
-    is_given: bool,
-    inbox_id: int,
-) -> None:
-    people.set_reach(
-        tx,
-        message.sender,
-        reach="ok" if is_given else "opted_out",
-        reason=message.text[:40],
-        customer_id=None if customer is None else customer.id,
-    )
-    people.record_consent(
-        tx,
-        message.sender,
-        customer_id=None if customer is None else customer.id,
-        is_given=is_given,
-        who="customer",
-        how=f"wrote it on {message.sender.channel.value}",
-        wording=message.text[:200],
-    )
-    if message.opt_out is None:
-        _reply(tx, message, customer, "resumed" if is_given else "stopped", inbox_id=inbox_id)
-
-
-def _reply(
-    tx: Tx,
-    message: InboundMessage,
-    customer: Customer | None,
-    what: str,
     *,
     inbox_id: int,
-    extra: Mapping[str, object] | None = None,
+    received_at: datetime,
+    token: str | None = None,
+    has_card: bool = False,
 ) -> None:
-    outbox.add(
-        tx,
-        [
-            outbox.NewItem(
-                kind=outbox.SEND,
-                lane=message.sender.channel.value,
-                key=f"reply:{inbox_id}:{what}",
-                purpose=Purpose.REPLY,
-                customer_id=None if customer is None else customer.id,
-                channel=message.sender.channel,
-                address=message.sender.value,
-                not_before=tx.now,
-                give_up_at=tx.now + MANNERS[Purpose.REPLY].give_up,
-                payload={"what": what, "answers": message.tap_id, **(extra or {})},
-            )
-        ],
+    """Answer a customer, and learn from their writing that they can be reached."""
+    conversation = conversations.read(tx, message.sender)
+    phone = _phone_of(rules, message)
+    customer = _who(tx, message, phone)
+    if customer is not None:
+        phone = customer.phone
+    customer_id = None if customer is None else customer.id
+    at = message.at or received_at
+    for address in (message.sender, *message.aliases):
+        people.saw_inbound(tx, address, at=at, customer_id=customer_id)
+    visit = Visit(tx, rules, message, inbox_id, conversation, customer, phone)
+    if message.opt_out is not None:
+        _on_provider_word(visit)
+    elif message.contact is not None:
+        _on_contact(visit)
+    elif token is not None:
+        _on_invitation(visit, token)
+    else:
+        converse(visit, has_card=has_card)
+
+
+def _start_token(message: InboundMessage) -> str | None:
+    """What came with a Telegram deep link."""
+    command, _, token = message.text.strip().partition(" ")
+    return token.strip() if command == _START and token.strip() else None
+
+
+def _phone_of(rules: Rules, message: InboundMessage) -> str | None:
+    """The number that the sender's address proves, in any of the addresses it is known by."""
+    for address in (message.sender, *message.aliases):
+        if address.channel is ChannelName.TELEGRAM:
+            continue
+        try:
+            return parse_phone(address.value, rules.region).e164
+        except PhoneError:
+            continue
+    return None
+
+
+def _who(tx: Tx, message: InboundMessage, phone: str | None) -> Customer | None:
+    """The customer behind a message: bound to its address, or having it as their number."""
+    for address in (message.sender, *message.aliases):
+        known = people.reach_of(tx, address)
+        if known is not None and known.customer_id is not None:
+            return people.read_customer(tx, known.customer_id)
+    return None if phone is None else people.find_customer(tx, phone=phone)
+
+
+def _on_provider_word(visit: Visit) -> None:
+    """Write down what the provider acted on, and stay silent: it answered already.
+
+    Source: Twilio docs, "Advanced Opt-Out": OptOutType is STOP, START or HELP.
+    """
+    word = (visit.message.opt_out or "").upper()
+    if word not in (_PROVIDER_STOP, _PROVIDER_START):
+        return
+    set_consent(
+        visit.tx,
+        visit.message.sender,
+        visit.customer,
+        Scope.CHANNEL,
+        is_given=word == _PROVIDER_START,
+        how=f"wrote it on {visit.message.sender.channel.value}; the provider acted on it",
+        wording=visit.message.text,
     )
+
+
+def _on_contact(visit: Visit) -> None:
+    """Bind a chat to the number of its owner's own contact card; refuse anybody else's."""
+    contact = visit.message.contact
+    phone = None
+    if contact is not None and contact.is_own:
+        try:
+            phone = parse_phone(contact.phone, visit.rules.region).e164
+        except PhoneError:
+            phone = None
+    if phone is None:
+        share = (Option("customer.label_share_contact", None),)
+        _answer(visit, Say("customer.contact_refused", options=share))
+        return
+    _bind(visit, people.upsert_customer(visit.tx, phone=phone))
+
+
+def _on_invitation(visit: Visit, token: str) -> None:
+    """Bind a chat by the one-time link that its owner got over another channel."""
+    by = f"{visit.message.sender.channel.value} user {visit.message.user_id}"
+    customer_id = people.use_invite(visit.tx, token, by=by)
+    if customer_id is None:
+        share = (Option("customer.label_share_contact", None),) if visit.phone is None else ()
+        _answer(visit, Say("customer.invite_refused", options=share))
+        return
+    _bind(visit, people.read_customer(visit.tx, customer_id))
+
+
+def _bind(visit: Visit, customer: Customer) -> None:
+    """Make this chat the customer's, and send what waited for an address here."""
+    tx, sender = visit.tx, visit.message.sender
+    people.bind(tx, customer.id, sender, user_id=visit.message.user_id)
+    keep_stopped(tx, sender, customer)
+    outbox.revive(tx, customer_id=customer.id, channel=sender.channel)
+    visit.customer, visit.phone = customer, customer.phone
+    bound = replace(conversations.read(tx, sender), customer_id=customer.id)
+    conversations.save(tx, bound)
+    options = (
+        Option("customer.label_balance", Act.BALANCE),
+        Option("customer.label_help", Act.HELP),
+    )
+    _answer(visit, Say("customer.contact_bound", options=options))
+
+
+def _answer(visit: Visit, say: Say) -> None:
+    perform(visit, Turn(dialogue_of(visit.conversation), (say,)))
 
 
 def on_reach(tx: Tx, change: ReachChange) -> None:

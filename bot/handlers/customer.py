@@ -210,7 +210,7 @@ def _perform(visit: Visit, command: Command, locale: str) -> Say | None:
             key = visit.key()
             return show_link(visit.tx, visit.message, payment_id, key=key, locale=locale)
         case Renew(payment_id):
-            return _renew(visit, payment_id)
+            return _renew(visit, payment_id, locale)
         case CreatePayment():
             return _create(visit, command)
         case OpenTask(payment_id):
@@ -244,15 +244,14 @@ def _write_down(visit: Visit, command: SetConsent | PauseReminders | SetLanguage
         people.set_locale(tx, customer.id, command.locale)
 
 
-def _renew(visit: Visit, payment_id: str) -> Say | None:
-    channel = visit.message.sender.channel.value
+def _renew(visit: Visit, payment_id: str, locale: str) -> Say | None:
     try:
-        money = renew(visit.tx, visit.rules, payment_id, channel=channel)
+        return renew(
+            visit.tx, visit.rules, visit.message, payment_id, key=visit.key(), locale=locale
+        )
     except RequestError as error:
         _open_task(visit, payment_id, f"the customer wants to pay it late: {error}")
         return Say("customer.renew_failed")
-    values = {"amount": {"minor": money.minor, "currency": money.currency}}
-    return Say("customer.link_coming", values)
 
 
 def _create(visit: Visit, bought: CreatePayment) -> Say | None:

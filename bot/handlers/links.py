@@ -49,8 +49,10 @@ def show_link(
     return None
 
 
-def renew(tx: Tx, rules: Rules, payment_id: str, *, channel: str) -> Money:
-    """Ask for an expired payment again over this channel: the same URL, or its first link.
+def renew(
+    tx: Tx, rules: Rules, message: InboundMessage, payment_id: str, *, key: str, locale: str
+) -> Say | None:
+    """Ask for an expired payment again: the same URL at once, or its first link when it is made.
 
     Raises:
         RequestError: its link may not be replaced or shown without a person.
@@ -58,8 +60,13 @@ def renew(tx: Tx, rules: Rules, payment_id: str, *, channel: str) -> Money:
     payment = payments.read(tx, payment_id, lock=True)
     if payment is None or payment.status not in UNPAID | {PaymentStatus.EXPIRED}:
         raise RequestError("a person must look at it first")
-    resend(tx, rules, payment_id, by="customer", channel=channel)
-    return payment.money
+    if links.current_link(tx, payment_id) is None:
+        resend(tx, rules, payment_id, by="customer", channel=message.sender.channel.value)
+        return Say("customer.link_coming", {"amount": _value(payment.money)})
+    if payment.status is PaymentStatus.EXPIRED:
+        payments.move(tx, payment, PaymentStatus.LINKED, why="the customer asked for it again")
+        payments.set_expiry(tx, payment.id, tx.now + rules.link_ttl)
+    return show_link(tx, message, payment_id, key=key, locale=locale)
 
 
 def _value(money: Money) -> dict[str, object]:
