@@ -121,6 +121,22 @@ class Service:
             self._read(answer)
         return answer.content
 
+    def staff(self) -> Json:
+        """Everybody of the staff: `{"staff"}`."""
+        return self._ask("GET", "/staff")
+
+    def invite_staff(self, body: Mapping[str, object]) -> Json:
+        """A one-time way in for a new member of staff."""
+        return self._ask("POST", "/staff/invites", body=body)
+
+    def set_staff_role(self, staff_id: int, body: Mapping[str, object]) -> Json:
+        """Give a member of staff another role."""
+        return self._ask("POST", f"/staff/{staff_id}/role", body=body)
+
+    def remove_staff(self, staff_id: int, body: Mapping[str, object]) -> Json:
+        """Put a member of staff out."""
+        return self._ask("POST", f"/staff/{staff_id}/remove", body=body)
+
     def _ask(
         self,
         method: str,

@@ -29,6 +29,7 @@ VERBS = {
     "resend": Verb("bot.cli.payments", "Send a payment's link again."),
     "why": Verb("bot.cli.payments", "Tell every decision about a payment, with its reason."),
     "bulk": Verb("bot.cli.bulk", "Ask many customers by a CSV or XLSX file."),
+    "staff": Verb("bot.cli.staff", "Let staff in, list them, change their role, put them out."),
     "doctor": Verb("bot.cli.doctor", "Check settings, database, Redis, clock and callbacks."),
     "migrate": Verb("bot.cli.service", "Bring the database to this version."),
     "serve": Verb("bot.cli.service", "Run the service."),

@@ -7,7 +7,15 @@ from datetime import datetime
 from bot.domain.commands import NEEDS, Asked, Command, parse_command
 from bot.domain.pins import looks_like_pin
 from bot.domain.staff import Action
-from bot.handlers import menus, staff_approval, staff_charge, staff_payments, staff_pin, staff_talk
+from bot.handlers import (
+    bulk,
+    menus,
+    staff_approval,
+    staff_charge,
+    staff_payments,
+    staff_pin,
+    staff_talk,
+)
 from bot.handlers.rules import Rules
 from bot.handlers.staff_desk import IDLE, Desk
 from bot.store import conversations, payments, people
@@ -61,6 +69,7 @@ def join(tx: Tx, rules: Rules, message: InboundMessage, token: str, *, inbox_id:
     used = staff_store.use_invite(tx, token)
     if used is None:
         return False
+    people.saw_inbound(tx, sender, at=message.at or tx.now, customer_id=None)
     name = one_line(message.sender_name or "", _NAME_CHARS) or used.role.value
     member = staff_store.admit(tx, used, sender, user_id=message.user_id, name=name, locale=None)
     conversation = conversations.read(tx, sender)
@@ -119,6 +128,10 @@ def _act(desk: Desk, action: str, data: Mapping[str, object], *, is_proved: bool
         staff_charge.on_button(desk, action, data)
     elif action in _OF_PAYMENT:
         _act_on_payment(desk, action, data, is_proved=is_proved)
+    elif action.startswith("bulk_"):
+        bulk.on_button(
+            desk.tx, desk.rules, desk.staff, desk.message, action, data, inbox_id=desk.inbox_id
+        )
     else:
         desk.say("dropped", replaces=desk.tapped)
 
@@ -148,7 +161,10 @@ def _act_on_payment(
 
 
 def _on_file(desk: Desk) -> None:
-    desk.say("forbidden" if not desk.may(Action.BULK) else "no_files")
+    if not desk.may(Action.BULK) or desk.needs_pin(Action.BULK):
+        desk.say("forbidden" if not desk.may(Action.BULK) else "no_files")
+        return
+    bulk.on_document(desk.tx, desk.rules, desk.staff, desk.message, inbox_id=desk.inbox_id)
 
 
 def _on_command(desk: Desk, asked: Asked | None) -> None:

@@ -26,6 +26,7 @@ from bot.web.answers import NotFoundError, answer_errors, problem
 from bot.web.app import has_token
 from bot.web.bulk_api import BulkEndpoints
 from bot.web.cursors import PAYMENT_ID, read_cursor, write_cursor
+from bot.web.staff_api import InviteLinks, StaffEndpoints, no_links
 from bot.web.views import AlertView, PaymentView, alert_view, payment_view
 
 _BODIES = (bodies.PaymentBody, bodies.CancelBody, bodies.ResendBody)
@@ -233,13 +234,16 @@ def _view(tx: Tx, payment_id: str) -> PaymentView:
     return found[0]
 
 
-def build_api(store: Store, rules: Rules, *, tokens: tuple[str, ...]) -> FastAPI:
+def build_api(
+    store: Store, rules: Rules, *, tokens: tuple[str, ...], invite_links: InviteLinks = no_links
+) -> FastAPI:
     """`/v1` as an application to be mounted there.
 
     Args:
         store: where payments are.
         rules: what this installation can do.
         tokens: bearer tokens, any of which opens every route, the description included.
+        invite_links: the ways into the staff for a new token.
 
     Raises:
         ValueError: there is no token, or an empty one, so that anybody could come in.
@@ -256,6 +260,7 @@ def build_api(store: Store, rules: Rules, *, tokens: tuple[str, ...]) -> FastAPI
     )
     app.include_router(_Endpoints(store, rules).router())
     app.include_router(BulkEndpoints(store, rules).router())
+    app.include_router(StaffEndpoints(store, rules, links=invite_links).router())
     app.add_middleware(_Gate, tokens=tokens)
     answer_errors(app)
     return app
