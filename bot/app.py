@@ -205,6 +205,7 @@ class Application:
             sending=wiring.sending(self._settings),
             clock=self._clock,
             locale=self._settings.merchant.locale,
+            check_file=wiring.file_checker(self.rules, self._clock),
         )
 
     async def _start_web(self) -> None:

@@ -4,13 +4,16 @@ import json
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
+from bot.bulkfiles import read_table
 from bot.dispatcher import Composer, Sending, SendMode
+from bot.domain.bulk import BulkRow, FileError, check
 from bot.domain.catalogue import Catalogue, read_catalogue
 from bot.domain.delivery import Purpose
 from bot.domain.staff import Caps
+from bot.handlers.batches import bulk_rules
 from bot.handlers.payment import Report
 from bot.handlers.rules import Dispatches, Preview, Rules
 from bot.intake import Reader
@@ -156,6 +159,20 @@ def composer(settings: Settings) -> Composer:
         time_zone=merchant.timezone,
         locale=merchant.locale,
     )
+
+
+def file_checker(
+    rules: Rules, clock: Callable[[], datetime]
+) -> Callable[[bytes], Sequence[BulkRow] | FileError]:
+    """What reads and checks a bulk file."""
+
+    def checked(content: bytes) -> Sequence[BulkRow] | FileError:
+        try:
+            return check(read_table(content), bulk_rules(rules, now=clock()))
+        except FileError as error:
+            return error
+
+    return checked
 
 
 def sending(settings: Settings) -> Sending:

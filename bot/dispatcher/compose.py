@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.dispatcher.files import file_of
 from bot.domain.delivery import Purpose
 from bot.store.outbox import OutboxItem
 from bot.texts import Facts, Texts, WhatsAppTemplates
@@ -104,6 +105,7 @@ class Composer:
             text=text,
             buttons=_reply_buttons(choices, limits),
             image=_qr(_text(payload.get("qr_url")), limits, text),
+            file=file_of(payload.get("file"), limits, phrases, locale),
             replaces=_text(payload.get("replaces")) if limits.can_replace else None,
             answers=_text(payload.get("answers")),
         )

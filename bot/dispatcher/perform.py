@@ -3,15 +3,18 @@
 What comes back is an `Outcome`, a value. It never touches the database, so it cannot half-write it.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from bot.dispatcher.compose import Composer
+from bot.domain.bulk import BulkRow, FileError
 from bot.domain.delivery import (
     Done,
+    FileFetched,
     LinkMade,
     MenuSet,
     Outcome,
@@ -65,6 +68,18 @@ class FindsSent(Protocol):
         """The provider's id of such a message sent since then, if it has one."""
 
 
+@runtime_checkable
+class HasFiles(Protocol):
+    """A channel where people can send files."""
+
+    async def fetch_file(self, file_id: str) -> bytes:
+        """The content of one, bounded in size."""
+
+
+CheckFile = Callable[[bytes], Sequence[BulkRow] | FileError]
+"""Reads and checks the bytes of a bulk file; slow, hence called in a thread."""
+
+
 class SendMode(StrEnum):
     """What becomes of messages."""
 
@@ -97,6 +112,7 @@ class Dispatcher:
         sending: Sending,
         clock: Callable[[], datetime],
         locale: str,
+        check_file: CheckFile | None = None,
     ) -> None:
         """Take what it needs.
 
@@ -107,6 +123,7 @@ class Dispatcher:
             sending: mode and URLs.
             clock: the present time.
             locale: the language of reasons that staff read.
+            check_file: checks the files that staff send; without it none is fetched.
         """
         self._channels = channels
         self._migo = migo
@@ -114,6 +131,7 @@ class Dispatcher:
         self._sending = sending
         self._clock = clock
         self._locale = locale
+        self._check_file = check_file
 
     async def perform(self, item: OutboxItem) -> Outcome:
         """Do one thing, once, without retrying."""
@@ -121,6 +139,8 @@ class Dispatcher:
             return await self._create_link(item)
         if item.kind == outbox.SET_COMMANDS:
             return await self._set_commands(item)
+        if item.kind == outbox.FETCH_FILE:
+            return await self._fetch_file(item)
         return await self._send(item)
 
     async def _set_commands(self, item: OutboxItem) -> Outcome:
@@ -139,6 +159,16 @@ class Dispatcher:
         except ChannelError as error:
             return _outcome_of(error)
         return Done(MenuSet())
+
+    async def _fetch_file(self, item: OutboxItem) -> Outcome:
+        channel: object = None if item.channel is None else self._channels.get(item.channel)
+        if not isinstance(channel, HasFiles) or self._check_file is None:
+            return Refused("this channel has no files", code="off", refusal=Refusal.CONFIG)
+        try:
+            content = await channel.fetch_file(str(item.payload["file_id"]))
+        except ChannelError as error:
+            return _outcome_of(error)
+        return Done(FileFetched(await asyncio.to_thread(self._check_file, content)))
 
     async def _create_link(self, item: OutboxItem) -> Outcome:
         payment, customer, attempt = item.payment, item.customer, item.attempt

@@ -1,10 +1,11 @@
 """What may become of one thing we do, and when it is tried again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bot.domain.bulk import BulkRow, FileError
 from channels.base import DeliveryState, Refusal
 
 
@@ -31,10 +32,17 @@ class MenuSet:
 
 
 @dataclass(frozen=True, slots=True)
+class FileFetched:
+    """A file that staff sent was read: its checked rows, or why it is no file of rows."""
+
+    checked: Sequence[BulkRow] | FileError
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """It happened, with this result."""
 
-    result: Sent | LinkMade | MenuSet
+    result: Sent | LinkMade | MenuSet | FileFetched
 
 
 @dataclass(frozen=True, slots=True)

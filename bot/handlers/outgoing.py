@@ -23,11 +23,11 @@ from bot.domain.delivery import (
     unknown_create_s,
 )
 from bot.domain.payment import UNPAID, Alert, Payment, PaymentStatus
-from bot.handlers import cards
+from bot.handlers import bulk, cards
 from bot.handlers.payment import on_link_made
 from bot.handlers.planning import alarm, plan_create
 from bot.handlers.rules import Dispatches, Rules
-from bot.store import deliveries, ledger, links, outbox, payments, people
+from bot.store import batches, deliveries, ledger, links, outbox, payments, people
 from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
 from channels.base import ChannelName, Refusal
@@ -143,6 +143,9 @@ def settle(tx: Tx, rules: Rules, ended: Sequence[tuple[OutboxItem, Outcome]]) ->
         else:
             on_outcome(tx, rules, item, outcome)
     deliveries.accept(tx, accepted)
+    batches.forget_files(
+        tx, [item.id for item, _ in ended if item.id in mine and item.payload.get("file")]
+    )
     cards.refresh_settled(tx, [item for item, _ in ended if item.id in mine])
 
 
@@ -157,6 +160,9 @@ def on_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) -> None
     """Decide what follows from one end that is not a plain accepted send."""
     if item.kind == outbox.CREATE_LINK:
         _on_create_outcome(tx, rules, item, outcome)
+        return
+    if item.kind == outbox.FETCH_FILE:
+        bulk.on_fetched(tx, rules, item, outcome)
         return
     match outcome:
         case Done():

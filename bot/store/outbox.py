@@ -28,6 +28,7 @@ def topic(lane: str) -> str:
 CREATE_LINK = "create_link"
 SEND = "send"
 SET_COMMANDS = "set_commands"
+FETCH_FILE = "fetch_file"
 
 
 @dataclass(frozen=True, slots=True)
