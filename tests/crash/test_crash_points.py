@@ -66,6 +66,8 @@ async def _check_books(service: MortalService, uid: str) -> None:
         (0,)
     ]
     assert await select("select count(*) from link_attempt where state = 'sending'") == [(0,)]
+    asked = [each.external_id for each in service.sandbox.migo.transactions]
+    assert len(asked) == len(set(asked)), "Migo was asked twice in one attempt"
     live = "select count(*) from link where exposed_at is not null and superseded_at is null"
     assert await select(live) == [(1,)]
 
