@@ -1,8 +1,10 @@
 """Asking a customer for money from a staff chat: form, confirm card, limits, and the payment."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
+from bot.domain.cards import mask_cards
 from bot.domain.commands import ChargeError, ChargeProblem, parse_charge
 from bot.domain.identity import mask
 from bot.domain.money import Money
@@ -40,7 +42,7 @@ def begin(desk: Desk, words: tuple[str, ...]) -> None:
         known = Draft() if phone is None else Draft(phone=phone.e164, country=phone.country)
         _ask(desk, known, problem=error.problem)
         return
-    _show(desk, Draft.of(charge))
+    _show(desk, _covered(Draft.of(charge)))
 
 
 def on_answer(desk: Desk) -> None:
@@ -50,7 +52,14 @@ def on_answer(desk: Desk) -> None:
     if turn.problem is not None or turn.draft.step is not Step.CONFIRM:
         _ask(desk, turn.draft, problem=turn.problem)
     else:
-        _show(desk, turn.draft)
+        _show(desk, _covered(turn.draft))
+
+
+def _covered(draft: Draft) -> Draft:
+    """The draft without a card number in its concept, which many will read."""
+    if draft.concept is None:
+        return draft
+    return replace(draft, concept=mask_cards(draft.concept)[0])
 
 
 def shows_choices(desk: Desk) -> bool:
