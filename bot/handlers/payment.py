@@ -1,6 +1,6 @@
 """What is asked of a payment, and what Migo reports about it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.domain.delivery import Purpose
@@ -355,12 +355,14 @@ def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) 
     payment = _must_read(tx, payment_id)
     known = links.links_of(tx, payment_id)
     statuses = []
+    news: Link | None = None
     for link in known:
         fold = fold_link(payment.money, links.facts_of(tx, link.uid))
         statuses.append(fold.status)
         _raise_fold_alerts(tx, rules, payment, link, fold, inbox_id=inbox_id)
         if fold.status is not link.status:
             links.set_status(tx, link.id, fold.status)
+            news = replace(link, status=fold.status)
     parts = [*statuses]
     if payment.status is PaymentStatus.PAID and sales.is_settled(tx, payment_id):
         parts.append(LinkStatus.PAID)
@@ -370,7 +372,10 @@ def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) 
     if Alert.OVERPAID in alerts:
         payments.flag_overpaid(tx, payment.id)
     if target is not payment.status:
-        payment = _move(tx, payment, target, inbox_id=inbox_id)
+        payment = _move(tx, payment, target, news, inbox_id=inbox_id)
+    elif news is not None and news.status in _MONEY_MOVED:
+        why = f"Migo reported {news.status.value} of {news.uid}"
+        payment = payments.book(tx, payment, uid=news.uid, why=why, cause_inbox_id=inbox_id)
     for link, status in zip(known, statuses, strict=True):
         _owe_news(tx, rules, payment, link, status)
     cards.refresh(tx, payment_id)
@@ -396,7 +401,14 @@ def _raise_fold_alerts(
         alarm(tx, rules, kind, key=link.uid, detail=detail, payment=payment, inbox_id=inbox_id)
 
 
-def _move(tx: Tx, payment: Payment, target: PaymentStatus, *, inbox_id: int | None) -> Payment:
+_MONEY_MOVED = frozenset(
+    {LinkStatus.PAID, LinkStatus.PART_REFUNDED, LinkStatus.REFUNDED, LinkStatus.REVERSED}
+)
+
+
+def _move(
+    tx: Tx, payment: Payment, target: PaymentStatus, news: Link | None, *, inbox_id: int | None
+) -> Payment:
     if target is not PaymentStatus.DENIED:
         stop_asking(tx, payment, why=target.value)
     return payments.move(
@@ -404,6 +416,7 @@ def _move(tx: Tx, payment: Payment, target: PaymentStatus, *, inbox_id: int | No
         payment,
         target,
         why=f"Migo reported it: {target.value}",
+        uid=None if news is None else news.uid,
         money=payment.money,
         cause_inbox_id=inbox_id,
         held_reason="mismatch" if target is PaymentStatus.HELD else None,

@@ -211,6 +211,30 @@ def move(
     """
     if not may_move(current.status, new):
         raise IllegalMoveError(f"{current.status} may not become {new}")
+    return _advance(
+        tx,
+        current,
+        new,
+        why=why,
+        uid=uid,
+        money=money,
+        cause_inbox_id=cause_inbox_id,
+        held_reason=held_reason,
+    )
+
+
+def _advance(
+    tx: Tx,
+    current: Payment,
+    new: PaymentStatus,
+    *,
+    why: str,
+    uid: str | None,
+    money: Money | None,
+    cause_inbox_id: int | None,
+    held_reason: str | None,
+) -> Payment:
+    """Write the new version and its ledger entry, if nobody did meanwhile."""
     result = tx.run(
         _MOVE,
         {
@@ -238,6 +262,24 @@ def move(
     )
     version = current.version + 1
     return replace(current, status=new, version=version, held_reason=held_reason)
+
+
+def book(tx: Tx, current: Payment, *, uid: str, why: str, cause_inbox_id: int | None) -> Payment:
+    """Enter money that moved without moving the payment, as a second link that was paid.
+
+    Raises:
+        IllegalMoveError: somebody else moved the payment first.
+    """
+    return _advance(
+        tx,
+        current,
+        current.status,
+        why=why,
+        uid=uid,
+        money=current.money,
+        cause_inbox_id=cause_inbox_id,
+        held_reason=current.held_reason,
+    )
 
 
 _MOVE = (

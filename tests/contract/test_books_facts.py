@@ -268,6 +268,13 @@ async def test_an_orphan_and_the_second_link_paid_both_are_overpaid(world: World
     await world.callback("u1", APPROVED, external_id=f"{made.id}.1")
     paid = await world.read(made.id)
     assert (paid.status, paid.is_overpaid) == (PAID, True)
+    entries = await world.select(
+        "select uid, amount_minor from ledger where payment_id = :id and uid is not null"
+        " and to_status = 'paid'",
+        id=paid.id,
+    )
+    assert len({uid for uid, _ in entries}) == 2
+    assert sum(int(str(minor)) for _, minor in entries) == 2 * ASKED.minor
     assert set(await world.alerts()) == {Alert.ORPHAN_PAID, Alert.OVERPAID}
     assert await keys(world, "receipt") == ["receipt:u2", "receipt:u1"]
     await world.callback("u2", REFUNDED)
