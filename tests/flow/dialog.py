@@ -93,9 +93,9 @@ class Chat:
 
     def number_of(self, label: str) -> str:
         """The number that stands before a choice."""
-        pattern = re.compile(rf"^(\d+)\. .*{re.escape(label)}", re.MULTILINE | re.IGNORECASE)
+        pattern = re.compile(rf"^(\d+)\. .*{re.escape(_plain(label))}", re.MULTILINE)
         for said in reversed(self.shown()):
-            found = pattern.search(said)
+            found = pattern.search(_plain(said))
             if found is not None:
                 return found[1]
         raise AssertionError(f"there is no choice {label!r}")

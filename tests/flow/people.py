@@ -29,9 +29,9 @@ quantity = 5
 """
 
 
-async def owes(service: Service, chat: Chat, **fields: object) -> Json:
+async def owes(service: Service, chat: Chat, locale: str | None = None, **fields: object) -> Json:
     """Let the merchant ask this person for money in a way that no message tells them of."""
-    customer = {"phone": chat.person.phone, "name": "Ana", "email": None, "locale": None}
+    customer = {"phone": chat.person.phone, "name": "Ana", "email": None, "locale": locale}
     payment = await service.create("web", customer=customer, **fields)
     return await service.until_status(payment, "linked")
 

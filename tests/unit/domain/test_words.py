@@ -1,0 +1,122 @@
+"""What words mean: each in its language, through accents and typos, and never too much."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.words import WORDS, Word, fold, understand
+
+SAYINGS = [
+    (language, word, saying)
+    for language, words in WORDS.items()
+    for word, sayings in words.items()
+    for saying in sayings
+]
+CONSENT = {Word.STOP, Word.STOP_ALL, Word.STOP_REMINDERS, Word.START}
+
+
+@pytest.mark.parametrize(("language", "word", "saying"), SAYINGS)
+def test_every_saying_means_its_word(language: str, word: Word, saying: str) -> None:
+    meaning = understand(f"¡{saying.upper()}!")
+    assert meaning is not None
+    assert meaning.word is word
+    assert not meaning.is_guess
+    assert meaning.language in (language, None)
+
+
+def test_sayings_are_written_folded_and_mean_one_thing() -> None:
+    assert all(fold(saying) == saying for _, _, saying in SAYINGS)
+    meanings: dict[str, set[Word]] = {}
+    for _, word, saying in SAYINGS:
+        meanings.setdefault(saying, set()).add(word)
+    assert {saying: words for saying, words in meanings.items() if len(words) > 1} == {}
+
+
+def test_every_word_is_said_in_every_language() -> None:
+    assert {language: set(words) for language, words in WORDS.items()} == {
+        language: set(Word) for language in WORDS
+    }
+
+
+@pytest.mark.parametrize(
+    ("typed", "word"),
+    [
+        ("pagr", Word.PAY),
+        ("Saldoo", Word.BALANCE),
+        ("resibo", Word.RECEIPT),
+        ("reeviar", Word.RESEND),
+        ("ayuad", Word.HELP),
+        ("persnoa", Word.PERSON),
+        ("recibbo por favor", Word.RECEIPT),
+        ("comporbante", Word.RECEIPT),
+        ("i alredy paid", Word.PAID),
+        ("atendemte", Word.PERSON),
+    ],
+)
+def test_a_slip_of_the_finger_is_forgiven(typed: str, word: Word) -> None:
+    meaning = understand(typed)
+    assert meaning is not None
+    assert meaning.word is word
+
+
+@pytest.mark.parametrize("typed", ["baha", "bajaa", "stpo", "sotp", "pare ya", "altaa"])
+def test_a_slip_never_decides_about_consent(typed: str) -> None:
+    meaning = understand(typed)
+    assert meaning is None or meaning.word not in CONSENT or meaning.is_guess
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "es para mañana",
+        "no voy a parar de pagar",
+        "quiero la baja California",
+        "please do not stop the delivery",
+        "el alto del edificio",
+        "vou sair de casa agora e pago depois",
+        "no, gracias a usted",
+    ],
+)
+def test_no_sentence_ends_contact(sentence: str) -> None:
+    meaning = understand(sentence)
+    assert meaning is None or meaning.word not in CONSENT
+
+
+@pytest.mark.parametrize("typed", ["cancelar", "CANCELAR", "Cancelar.", "cancel", "cancelr"])
+def test_cancel_is_never_a_stop(typed: str) -> None:
+    meaning = understand(typed)
+    assert meaning is not None
+    assert meaning.word is Word.CANCEL
+
+
+@pytest.mark.parametrize(
+    ("typed", "word", "reference"),
+    [
+        ("pagar INV-22", Word.PAY, "INV-22"),
+        ("INV-22", Word.PAY, "INV-22"),
+        ("quiero pagar la factura INV/2026/7.", Word.PAY, "INV/2026/7"),
+        ("recibo de A100", Word.RECEIPT, "A100"),
+        ("renovar pay_00ab12", Word.RESEND, "pay_00ab12"),
+    ],
+)
+def test_a_reference_is_found(typed: str, word: Word, reference: str) -> None:
+    meaning = understand(typed)
+    assert meaning is not None
+    assert (meaning.word, meaning.reference) == (word, reference)
+
+
+@pytest.mark.parametrize("typed", ["", "   ", "?!", "blablabla wxyz", "👍", "1", "x" * 10_000])
+def test_what_is_no_word_is_none(typed: str) -> None:
+    assert understand(typed) is None
+
+
+def test_start_of_telegram_is_no_consent() -> None:
+    meaning = understand("/start")
+    assert meaning is not None
+    assert meaning.word is Word.GREETING
+
+
+@given(st.text(max_size=600))
+def test_nothing_typed_breaks_it(typed: str) -> None:
+    meaning = understand(typed)
+    assert meaning is None or meaning.word in Word
