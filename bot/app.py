@@ -18,7 +18,7 @@ import uvicorn
 from bot import wiring
 from bot.coordination import open_coordination
 from bot.dispatcher import Dispatcher
-from bot.handlers import outgoing
+from bot.handlers import menus, outgoing
 from bot.intake import Intake
 from bot.migo import MigoClient
 from bot.relay import Relay
@@ -149,6 +149,7 @@ class Application:
             await self.store.transact(self._take_over)
         self._spawn("coordination", self._coordination.run())
         if Role.WORKER in self._roles:
+            await self.store.transact(lambda tx: menus.owe_customer_menus(tx, self.rules))
             self._start_worker()
         if Role.SCHEDULER in self._roles:
             self._scheduler = Scheduler(self.store, self.rules, beat=self._beats.beat)
@@ -218,7 +219,12 @@ class Application:
             telegram=wiring.telegram_webhook(self._settings, self._channels),
             metrics=self._metrics,
         )
-        api = build_api(self.store, self.rules, tokens=self._tokens)
+        api = build_api(
+            self.store,
+            self.rules,
+            tokens=self._tokens,
+            invite_links=wiring.invite_links(self._settings, self._channels),
+        )
         health = Health(is_ready=self._is_ready, metrics=self._render_metrics)
         app = build_web(doors, api, health, tokens=self._tokens)
         config = uvicorn.Config(

@@ -1,6 +1,7 @@
 """Turns settings into what each room is told: plain values, one function a room."""
 
 import json
+import logging
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,9 +25,10 @@ from bot.store.inbox import InboxItem, Source
 from bot.texts import Facts, Texts, WhatsAppTemplates
 from bot.texts.phrases import Phrases
 from channels.base import Channel, ChannelName, InboundChannel, InboundEvent, RawRequest
-from channels.errors import MalformedError
+from channels.errors import ChannelError, MalformedError
 from channels.registry import ChannelsConfig
 
+_log = logging.getLogger(__name__)
 _PREVIEW_URL = "https://…"
 
 
@@ -121,6 +123,35 @@ def catalogue(settings: Settings) -> Catalogue:
     if path is None:
         return ()
     return read_catalogue(path.read_text("utf-8"), currencies=frozenset(settings.migo.currencies))
+
+
+@runtime_checkable
+class HasStartLink(Protocol):
+    """A channel that is opened by a link with words already written."""
+
+    async def start_link(self, payload: str) -> str:
+        """The page that opens it."""
+
+
+def invite_links(
+    settings: Settings, channels: Mapping[ChannelName, Channel]
+) -> Callable[[str], Awaitable[Mapping[str, str]]]:
+    """Gives the ways into the staff for a token, by channel."""
+
+    async def links(token: str) -> Mapping[str, str]:
+        found = {}
+        telegram: object = channels.get(ChannelName.TELEGRAM)
+        if isinstance(telegram, HasStartLink):
+            try:
+                found["telegram"] = await telegram.start_link(token)
+            except ChannelError as error:
+                _log.warning("no Telegram link for an invitation: %s", error)
+        number = settings.twilio.whatsapp_from
+        if ChannelName.WHATSAPP in channels and number is not None:
+            found["whatsapp"] = f"https://wa.me/{number.lstrip('+')}?text=/start%20{token}"
+        return found
+
+    return links
 
 
 def migo_config(settings: Settings) -> MigoConfig:
