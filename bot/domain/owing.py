@@ -87,6 +87,8 @@ def renew_one(dialogue: Dialogue, data: Mapping[str, object], known: Known) -> T
 def _pay_chosen(
     dialogue: Dialogue, data: Mapping[str, object], known: Known, *, may_renew: bool
 ) -> Turn:
+    if not known.is_identified:
+        return ask_who(dialogue, known)
     payment_id = data.get("payment_id")
     for debt in known.debts:
         if debt.payment_id == payment_id:
