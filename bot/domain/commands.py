@@ -7,7 +7,7 @@ from enum import StrEnum
 from babel.core import get_global
 
 from bot.domain.identity import Phone, PhoneError, parse_phone
-from bot.domain.money import AmountError, Money, parse_amount
+from bot.domain.money import AmountError, Money, is_currency, parse_amount
 from bot.domain.staff import Action
 
 CONCEPT_CHARS = 140
@@ -156,7 +156,7 @@ _SYMBOLS = {
     "€": ("EUR",),
 }
 _AMOUNT = re.compile(
-    r"(?P<before>[^0-9\s]{0,4})(?P<number>[0-9][0-9.,]*)(?P<after>[A-Za-z]{3})?", re.ASCII
+    r"(?P<before>[^0-9\s+\-]{0,4})(?P<number>[0-9][0-9.,]*)(?P<after>[A-Za-z]{3})?", re.ASCII
 )
 _CODE = re.compile(r"[A-Za-z]{3}", re.ASCII)
 
@@ -219,7 +219,7 @@ def read_money(
         raise ChargeError(ChargeProblem.AMOUNT, phone=phone)
     rest = rest[1:]
     marks = [each for each in (code, match["before"], match["after"]) if each]
-    if not marks and rest and rest[0].upper() in currencies:
+    if not marks and rest and (rest[0].upper() in currencies or is_currency(rest[0])):
         marks, rest = [rest[0]], rest[1:]
     currency = _currency(marks, country, currencies)
     if currency is None:
