@@ -86,11 +86,16 @@ class TelegramConfig:
     retry_max_s: float = 60.0
 
 
+def _seller() -> Person:
+    return Person("staff", "Vendedora", phone="+50255550900", telegram_id=700000900)
+
+
 @dataclass(frozen=True, slots=True)
 class SandboxConfig:
     """Everything about a sandbox; the defaults run the demo.
 
-    `keep` bounds each list of things that happened, oldest forgotten first.
+    `people` are customers, the first of them shown first; `staff` sells to them from a phone of her
+    own. `keep` bounds each list of things that happened, oldest forgotten first.
     """
 
     migo: MigoConfig = field(default_factory=MigoConfig)
@@ -100,6 +105,7 @@ class SandboxConfig:
     people: tuple[Person, ...] = (
         Person("ana", "Ana", phone="+50255550101", email="ana@example.com", telegram_id=700000101),
     )
+    staff: Person = field(default_factory=_seller)
     keep: int = 20_000
     webhook_timeout_s: float = 15.0
     now: Callable[[], datetime] = utc_now

@@ -19,7 +19,7 @@ class World:
         now, keep = self.config.now, self.config.keep
         self.base_url = "http://127.0.0.1:8010"
         self.faults = Faults()
-        self.people = People(self.config.people)
+        self.people = People((*self.config.people, self.config.staff))
         self.journal = Journal(now, keep)
         # One for all providers: held, delayed and counted webhooks are found in one place.
         self.postman = Postman(

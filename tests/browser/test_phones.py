@@ -89,7 +89,7 @@ async def merchant(sandbox: Sandbox) -> AsyncIterator[Merchant]:
 @pytest.fixture
 async def phones(browser_page: Watched, sandbox: Sandbox) -> AsyncIterator[Watched]:
     await browser_page.page.goto(sandbox.base_url)
-    await expect(browser_page.page.locator(".composer")).to_have_count(3)
+    await expect(browser_page.page.locator(".composer")).to_have_count(4)
     yield browser_page
     assert browser_page.complaints == []
     assert browser_page.strangers == []
@@ -204,8 +204,10 @@ async def test_faults_are_ordered_and_withdrawn(phones: Watched, sandbox: Sandbo
     await expect(page.locator("#pending")).to_be_hidden()
 
 
+@pytest.mark.parametrize("view", ["Customer", "Staff"])
 @pytest.mark.parametrize("width", [1280, 390])
-async def test_nothing_is_wider_than_the_window(phones: Watched, width: int) -> None:
+async def test_nothing_is_wider_than_the_window(phones: Watched, width: int, view: str) -> None:
     await phones.page.set_viewport_size({"width": width, "height": 800})
+    await phones.page.get_by_role("button", name=view, exact=True).click()
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert await phones.page.evaluate(overflow) == 0

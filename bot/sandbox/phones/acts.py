@@ -1,5 +1,6 @@
 """What a person can do on each phone; one table, used by the page and by tests."""
 
+import base64
 from collections.abc import Awaitable, Callable, Mapping
 
 from bot.sandbox.people import Person
@@ -9,6 +10,9 @@ from bot.sandbox.world import World
 Body = Mapping[str, object]
 Act = Callable[[Person, Body], Awaitable[None]]
 
+MAX_FILE_BYTES = 20 * 1024 * 1024
+"""Source: Telegram Bot API, getFile: a bot can download files of up to 20 MB."""
+
 _OTHER_PHONE = "+50255559999"
 
 
@@ -17,7 +21,8 @@ class Acts:
 
     whatsapp: `write` text; `tap` id, title; `read`; `block` on; `break` on; `window` open.
     sms: `write` text; `break` on. email: `break` on.
-    telegram: `start` payload?; `write` text; `tap` id, data; `share_contact` phone?; `block` on.
+    telegram: `start` payload?; `write` text; `tap` id, data; `send_file` name, content (base64);
+    `share_contact` phone?; `block` on.
     """
 
     def __init__(self, world: World) -> None:
@@ -35,6 +40,7 @@ class Acts:
             ("telegram", "start"): self._start_telegram,
             ("telegram", "write"): self._write_telegram,
             ("telegram", "tap"): self._tap_telegram,
+            ("telegram", "send_file"): self._send_file,
             ("telegram", "share_contact"): self._share_contact,
             ("telegram", "block"): self._block_telegram,
             ("telegram", "break"): self._block_telegram,
@@ -100,6 +106,15 @@ class Acts:
     async def _tap_telegram(self, person: Person, body: Body) -> None:
         number, data = int(str(body.get("id", 0))), str(body.get("data", ""))
         self._world.telegram.tap(person.telegram_id, number, data)
+
+    async def _send_file(self, person: Person, body: Body) -> None:
+        content = base64.b64decode(str(body.get("content", "")), validate=True)
+        if len(content) > MAX_FILE_BYTES:
+            raise ValueError("a file of at most 20 MB")
+        name, kind = str(body.get("name") or "file")[:100], str(body.get("type") or "")
+        self._world.telegram.send_document(
+            person.telegram_id, name, kind or "application/octet-stream", content
+        )
 
     async def _share_contact(self, person: Person, body: Body) -> None:
         is_own = body.get("own", True)

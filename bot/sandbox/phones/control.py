@@ -8,6 +8,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -52,6 +53,7 @@ class Control:
             Route("/service", _changing(self._point_at), methods=["POST"]),
             Route("/mails/{mail_id}", self._mail_html, methods=["GET"]),
             Route("/photos/{file_id}", self._photo, methods=["GET"]),
+            Route("/files/{file_id}", self._file, methods=["GET"]),
             Route("/webhooks", self._webhooks, methods=["GET"]),
         ]
 
@@ -149,6 +151,18 @@ class Control:
             return _problem("no such file", 404)
         headers = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox"}
         return Response(file.content, media_type="image/png", headers=headers)
+
+    async def _file(self, request: Request) -> Response:
+        """Give a document that somebody sent, to be saved and never shown."""
+        file = self._world.telegram.chats.files.get(request.path_params["file_id"])
+        if file is None:
+            return _problem("no such file", 404)
+        headers = {
+            "content-disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
+            "x-content-type-options": "nosniff",
+            "content-security-policy": "sandbox",
+        }
+        return Response(file.content, media_type="application/octet-stream", headers=headers)
 
     async def _webhooks(self, request: Request) -> Response:
         """List the latest webhooks with their bodies and answers, oldest first."""

@@ -6,7 +6,7 @@ from typing import Final
 from bot.sandbox.mail.mailbox import Mail
 from bot.sandbox.migo.pay_page import money_text
 from bot.sandbox.people import Person
-from bot.sandbox.telegram.chats import Chat, ChatMessage
+from bot.sandbox.telegram.chats import ChatMessage, Chats
 from bot.sandbox.telegram.markup import plain_text
 from bot.sandbox.twilio.messages import Message
 from bot.sandbox.twilio.segments import count_segments
@@ -26,19 +26,21 @@ def snapshot(world: World, person: Person) -> JsonObject:
 
     Returns:
         `version`, `person`, `people`, `service`, `merchant`, the four screens `whatsapp`, `sms`,
-        `email` and `telegram`, `links` newest first, `faults` still waiting, how many webhooks
-        are `held` back, and the `journal`.
+        `email` and `telegram`, `staff` with the seller's own `telegram`, `links` newest first,
+        `faults` still waiting, how many webhooks are `held` back, and the `journal`.
     """
+    staff = world.people.get(world.config.staff.id)
     return {
         "version": world.journal.version,
         "person": _person(person),
-        "people": [_person(one) for one in world.people],
+        "people": [_person(one) for one in world.people if one.id != staff.id],
         "service": world.postman.service_url,
         "merchant": world.config.migo.merchant,
         "whatsapp": _whatsapp(world, person),
         "sms": _sms(world, person),
         "email": _email(world, person),
         "telegram": _telegram(world, person),
+        "staff": {"person": _person(staff), "telegram": _telegram(world, staff)},
         "links": _links(world),
         "faults": _faults(world),
         "held": world.postman.held,
@@ -137,11 +139,17 @@ def _telegram(world: World, person: Person) -> JsonObject:
         "commands": telegram.methods.settings.menu_of(person.telegram_id),
         "toast": answered[-1] if answered else "",
         "toasts": len(answered),
-        "messages": [_chat_message(chat, one) for one in list(chat.messages)[-_SHOWN:]],
+        "messages": [_chat_message(telegram.chats, one) for one in list(chat.messages)[-_SHOWN:]],
     }
 
 
-def _chat_message(chat: Chat, message: ChatMessage) -> JsonObject:
+def _file(chats: Chats, file_id: str) -> JsonObject | None:
+    """What a document is called and how many bytes it has; None once it is forgotten."""
+    file = chats.files.get(file_id)
+    return None if file is None else {"name": file.name, "size": len(file.content)}
+
+
+def _chat_message(chats: Chats, message: ChatMessage) -> JsonObject:
     return {
         "id": message.message_id,
         "mine": not message.is_from_bot,
@@ -150,6 +158,7 @@ def _chat_message(chat: Chat, message: ChatMessage) -> JsonObject:
         "edited": message.edited_at is not None,
         "photo": message.photo,
         "document": message.document,
+        "file": _file(chats, message.document),
         "contact": message.contact,
         "markup": message.markup,
     }

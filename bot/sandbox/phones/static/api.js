@@ -13,8 +13,8 @@ export const api = {
   person: "",
   state: () =>
     fetch(`/sandbox/api/state?person=${encodeURIComponent(api.person)}`).then((r) => r.json()),
-  act: (channel, what, more = {}) =>
-    post("/act", { person: api.person, channel, do: what, ...more }),
+  act: (channel, what, more = {}, person = api.person) =>
+    post("/act", { person, channel, do: what, ...more }),
   pay: (uid, what) => post(`/links/${uid}`, { do: what }),
   order: (fault) => post("/faults", fault),
   clear: () => post("/faults", {}, "DELETE"),

@@ -20,6 +20,7 @@ function toast(text) {
 
 const complain = (error) => toast(error.message);
 const act = (channel, what, more) => api.act(channel, what, more).catch(complain);
+const actAsStaff = (channel, what, more) => api.act(channel, what, more, api.staff).catch(complain);
 const order = (fault) => api.order(fault).catch(complain);
 const pay = (uid, what) => api.pay(uid, what).catch(complain);
 
@@ -43,7 +44,8 @@ const views = {
   whatsapp: whatsapp($("whatsapp"), act, openUrl),
   sms: sms($("sms"), act, openUrl),
   email: email($("email"), act, openUrl),
-  telegram: telegram($("telegram"), act, openUrl, toast),
+  telegram: telegram($("telegram"), act, openUrl, toast, { chat: (state) => state.telegram }),
+  staff: telegram($("staff"), actAsStaff, openUrl, toast, { chat: (state) => state.staff.telegram, isStaff: true }),
 };
 faultBar($("fault-groups"), order);
 
@@ -58,6 +60,7 @@ function once(name, value, draw) {
 function show(state) {
   document.body.dataset.version = state.version;
   api.person = state.person.id;
+  api.staff = state.staff.person.id;
   for (const [name, draw] of Object.entries(views)) {
     once(name, [state[name], state.person, state.merchant], () => draw(state));
   }
@@ -87,6 +90,16 @@ function lost() {
   $("service").className = "service lost";
   $("service").replaceChildren(h("span", { class: "lamp" }), "Sandbox is not answering");
 }
+
+// Four phones either way: the seller's own takes the place of the mailbox.
+function view(name) {
+  document.body.dataset.view = name;
+  for (const one of ["customer", "staff"]) $(`view-${one}`).setAttribute("aria-pressed", String(one === name));
+  history.replaceState(null, "", name === "staff" ? "#staff" : location.pathname + location.search);
+}
+$("view-customer").addEventListener("click", () => view("customer"));
+$("view-staff").addEventListener("click", () => view("staff"));
+view(location.hash === "#staff" ? "staff" : "customer");
 
 const reload = watch(show, lost);
 $("person").addEventListener("change", (event) => { api.person = event.target.value; reload(); });
