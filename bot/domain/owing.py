@@ -21,8 +21,8 @@ from bot.domain.heard import (
 from bot.domain.money import Money
 from bot.domain.words import Meaning
 
-LISTED = 8
-"""How many payments one message lists."""
+LISTED = 6
+"""How many payments one message lists: as many as fit into two SMS."""
 
 RECEIPTS_SHOWN = 3
 _PAUSE = timedelta(hours=24)
