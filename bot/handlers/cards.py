@@ -56,6 +56,7 @@ def open_card(
     *,
     locale: str | None,
     can_edit: bool,
+    wants_qr: bool = False,
     replaces: str | None = None,
     answers: str | None = None,
 ) -> None:
@@ -67,13 +68,14 @@ def open_card(
         to: a staff chat; it has one card of each payment, the newest.
         locale: the language of whoever reads.
         can_edit: whether messages can be edited there.
+        wants_qr: whether the link is to be shown there as a QR code once it is made.
         replaces: the provider's id of a message that becomes the card.
         answers: the id of the button tap that is answered.
     """
     view = view_of(tx, payment)
     known = [card for card in sales.cards_of(tx, [payment.id]) if card.to == to]
     number = _Shown.read(known[0].shown).number + 1 if known else 1
-    shown = _Shown(_digest(view), number, locale, can_edit, wants_qr=not _has_courier(payment))
+    shown = _Shown(_digest(view), number, locale, can_edit, wants_qr=wants_qr)
     row_id = _owe(tx, payment.id, to, shown, view, replaces=replaces, answers=answers)
     sales.keep_card(tx, payment.id, to, outbox_id=row_id, shown=shown.write())
     _show_qr_where_wanted(tx, payment, [sales_card(tx, payment.id, to)])
@@ -165,10 +167,6 @@ def _owe(
 
 def _digest(view: View) -> str:
     return hashlib.sha256(json.dumps(view, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _has_courier(payment: Payment) -> bool:
-    return payment.route[0] not in ("web", "app")
 
 
 def _show_qr_where_wanted(tx: Tx, payment: Payment, cards: Collection[sales.Card]) -> None:

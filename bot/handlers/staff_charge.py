@@ -281,6 +281,7 @@ def _announce(desk: Desk, payment: Payment) -> None:
         desk.message.sender,
         locale=desk.staff.locale,
         can_edit=desk.message.sender.channel in desk.rules.edits,
+        wants_qr=payment.route == (_BY_HAND,),
         replaces=desk.tapped,
         answers=desk.message.tap_id,
     )
