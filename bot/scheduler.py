@@ -59,6 +59,8 @@ class Scheduler:
                 max_instances=1,
                 misfire_grace_time=None,
             )
+        # A sweep that is still at work when its next tick comes is no news.
+        logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._metronome.start()
 
     def stop(self) -> None:
