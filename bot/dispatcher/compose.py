@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.dispatcher.files import file_of
 from bot.domain.delivery import Purpose
@@ -141,7 +142,7 @@ class Composer:
             url=None if link is None else link.url or None,
             due_at=None if payment is None else payment.due_at,
             expires_at=None if payment is None else payment.expires_at,
-            paid_at=item.created_at if item.purpose is Purpose.RECEIPT else None,
+            paid_at=_paid_at(item),
             time_zone=time_zone or self._time_zone,
             payment_id=None if payment is None else payment.id,
             extra=_texts_of(item.payload),
@@ -206,6 +207,14 @@ def _qr(url: str | None, limits: Limits, text: str) -> Image | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _paid_at(item: OutboxItem) -> datetime | None:
+    """When the money came: as a receipt is first owed, or as one that is sent again says."""
+    if item.purpose is not Purpose.RECEIPT:
+        return None
+    told = _text(item.payload.get("paid_at"))
+    return item.created_at if told is None else datetime.fromisoformat(told)
 
 
 def text_name(item: OutboxItem) -> str:

@@ -484,6 +484,7 @@ def expire_payments(tx: Tx, *, limit: int = 200) -> int:
             continue
         stop_asking(tx, payment, why="expired")
         payments.move(tx, payment, PaymentStatus.EXPIRED, why="its time ran out")
+        cards.refresh(tx, payment.id)
         stopped += 1
     return stopped
 

@@ -4,7 +4,15 @@ from collections.abc import Callable
 
 from bot.domain.commands import Asked, Command, parse_channel
 from bot.domain.delivery import Purpose
-from bot.domain.payment import UNPAID, LinkStatus, Payment, PaymentStatus, may_move
+from bot.domain.payment import (
+    UNPAID,
+    FactStatus,
+    Link,
+    LinkStatus,
+    Payment,
+    PaymentStatus,
+    may_move,
+)
 from bot.domain.staff import Action
 from bot.handlers import cards, staff_approval, staff_pin
 from bot.handlers.payment import RequestError, cancel_payment, resend
@@ -114,9 +122,19 @@ def send_receipt(desk: Desk, payment: Payment, asked: Asked) -> None:
         key=f"receipt:{paid[-1].uid}:again:{desk.inbox_id}",
         link=paid[-1],
         route=news_route(desk.tx, payment),
+        payload={"paid_at": _paid_at(desk, paid[-1])},
     )
     _audit(desk, "receipt again", payment)
     desk.say("receipt_sent", {"id": payment.id})
+
+
+def _paid_at(desk: Desk, link: Link) -> str:
+    approved = [
+        fact.received_at
+        for fact in links.facts_of(desk.tx, link.uid)
+        if fact.status is FactStatus.APPROVED
+    ]
+    return min(approved).isoformat()
 
 
 def explain(desk: Desk, payment: Payment, asked: Asked) -> None:

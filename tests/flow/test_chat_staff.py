@@ -9,9 +9,10 @@ import sqlalchemy as sa
 
 from bot.store.engine import Tx
 from tests.flow.dialog import Chat, new_person
-from tests.flow.service import Service
+from tests.flow.service import Service, messages_of
 from tests.flow.staff import PIN, Seller, invited, seller
 
+ARRIVED = ("delivered", "read")
 DOORS = ("telegram", "whatsapp")
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -48,6 +49,11 @@ async def test_a_sale_is_one_line_and_one_confirmation(service: Service, door: s
         await marta.has("Pago recibido: Q150.00")
         if door == "telegram":
             await marta.has("✅ Pagado", "Mensualidad marzo")
+        await service.until_message(found, "receipt", "delivered", "read")
+        await marta.skips()
+        await marta.says(f"/recibo {found['id']}")
+        await marta.sees("sale otra vez")
+        await service.until(found, lambda seen: len(messages_of(seen, "receipt", *ARRIVED)) == 2)
 
 
 async def test_the_form_asks_one_thing_at_a_time(service: Service, door: str) -> None:
