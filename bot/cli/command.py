@@ -103,6 +103,6 @@ def _tell(error: click.ClickException) -> None:
 )
 @click.pass_context
 def paybot(ctx: click.Context) -> None:
-    """Gets a merchant paid in a chat: Migo payment links over WhatsApp, SMS, email, Telegram."""
+    """Gets a merchant paid in a chat, over WhatsApp, SMS, email and Telegram."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
