@@ -221,7 +221,10 @@ def resend(
         payment = payments.move(tx, payment, PaymentStatus.LINKED, why=f"sent again by {by}")
         payments.set_expiry(tx, payment.id, tx.now + rules.link_ttl)
     if rules.next_courier(route) is None:
-        raise RequestError("this payment has no channel to send over; its link is in `links`")
+        if channel is not None and channel not in ("web", "app"):
+            raise RequestError(f"{channel} is off; send it over another channel")
+        ledger.decide(tx, payment.id, "link handed over again", f"asked by {by}; the same URL")
+        return _must_read(tx, payment.id)
     number = 1 + len(outbox.rows_of(tx, [payment.id]).get(payment.id, []))
     plan_message(
         tx,

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from bot.store.migrate import migrate
+from tests.services import fresh_database
 
 WAIT_S = 60.0
 CHILD = """
@@ -81,14 +82,11 @@ def test_no_acknowledged_callback_is_lost_on_sqlite(tmp_path: Path) -> None:
 
 @pytest.mark.postgres
 def test_no_acknowledged_callback_is_lost_on_postgres(postgres_url: str) -> None:
-    migrate(postgres_url)
+    with fresh_database(postgres_url) as url:
+        migrate(url)
 
-    def kept() -> dict[str, bytes]:
-        with psycopg.connect(postgres_url) as connection:
-            return dict(connection.execute("select event_id, body from inbox").fetchall())
+        def kept() -> dict[str, bytes]:
+            with psycopg.connect(url) as connection:
+                return dict(connection.execute("select event_id, body from inbox").fetchall())
 
-    try:
-        survive(postgres_url, 10, kept)
-    finally:
-        with psycopg.connect(postgres_url) as connection:
-            connection.execute("truncate inbox cascade")
+        survive(url, 10, kept)
