@@ -2,12 +2,17 @@
 
 import sys
 
-from benchmarks import bulk, callbacks, sends
+from benchmarks import bulk, callbacks, chats, sends
 
 
 def main() -> int:
     """Run all of them, or those named on the command line."""
-    runs = {"callbacks": callbacks.main, "sends": sends.main, "bulk": bulk.main}
+    runs = {
+        "callbacks": callbacks.main,
+        "sends": sends.main,
+        "chats": chats.main,
+        "bulk": bulk.main,
+    }
     wanted = sys.argv[1:] or list(runs)
     reached = [runs[name]() for name in wanted]
     return 0 if all(reached) else 1
