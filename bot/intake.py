@@ -91,7 +91,7 @@ class Intake:
         await asyncio.gather(*(self._handle(item) for item in items))
         if items:
             return 0.0
-        due_at = await self._store.transact(inbox.next_due)
+        due_at = await self._store.transact(inbox.next_due, is_single=True)
         if due_at is None:
             return _POLL_S
         return min(max((due_at - self._clock()).total_seconds(), 0.0), _POLL_S)

@@ -137,7 +137,7 @@ class Relay:
             return 0.0
         wanted = min(free, _BATCH)
         if lane.rate_per_s is not None:
-            due_at = await self._store.transact(lambda tx: outbox.next_due(tx, lane.name))
+            due_at = await self._next_due(lane)
             if due_at is None or due_at > self._clock():
                 return self._until(due_at)
             wanted = await self._coordination.take(f"send:{lane.name}", lane.rate_per_s, wanted)
@@ -163,7 +163,10 @@ class Relay:
             self._start(lane, item)
         if items:
             return 0.0
-        return self._until(await self._store.transact(lambda tx: outbox.next_due(tx, lane.name)))
+        return self._until(await self._next_due(lane))
+
+    async def _next_due(self, lane: Lane) -> datetime | None:
+        return await self._store.transact(lambda tx: outbox.next_due(tx, lane.name), is_single=True)
 
     def _until(self, due_at: datetime | None) -> float:
         if due_at is None:

@@ -90,6 +90,7 @@ class _Job(Generic[_Result]):
     work: Callable[[Tx], _Result]
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[_Result]"
+    is_single: bool = False
     result: Any = None
     error: BaseException | None = None
 
@@ -112,6 +113,7 @@ class Store:
             on_wake: told each woken topic after its commit, in the caller's event loop.
         """
         self._engine = make_engine(url)
+        self._single_engine = self._engine.execution_options(is_single=True)
         self.is_sqlite = self._engine.dialect.name == "sqlite"
         self._clock = clock
         self._on_wake = on_wake
@@ -149,11 +151,15 @@ class Store:
             await asyncio.to_thread(thread.join)
         self._engine.dispose()
 
-    async def transact(self, work: Callable[[Tx], _Result]) -> _Result:
+    async def transact(self, work: Callable[[Tx], _Result], *, is_single: bool = False) -> _Result:
         """Run `work` in a transaction; what it returns is durable when this returns.
 
         On SQLite `work` may run a second time, alone, if another function of its group failed: it
         must change nothing but the database.
+
+        Args:
+            work: gets the open transaction.
+            is_single: it executes exactly one statement, which is a transaction by itself.
 
         Raises:
             Exception: whatever `work` raised; then nothing of it was kept.
@@ -162,7 +168,7 @@ class Store:
         if not self._threads:
             raise StoreError("the database is not open")
         loop = asyncio.get_running_loop()
-        job: _Job[_Result] = _Job(work, loop, loop.create_future())
+        job: _Job[_Result] = _Job(work, loop, loop.create_future(), is_single)
         self._jobs.put(job)
         return await job.future
 
@@ -207,7 +213,10 @@ class Store:
 
     def _run_together(self, group: list[_Job[Any]]) -> set[str]:
         wakes: set[str] = set()
-        with self._engine.begin() as conn:
+        # Each call into SQLite hands the interpreter over and waits for it: BEGIN and COMMIT are
+        # spared where the one statement is a transaction anyway.
+        is_single = self.is_sqlite and len(group) == 1 and group[0].is_single
+        with (self._single_engine if is_single else self._engine).begin() as conn:
             for job in group:
                 tx = Tx(conn, self._clock(), self.is_sqlite, wakes)
                 job.result = job.work(tx)
@@ -272,7 +281,8 @@ def _sqlite_engine(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if not connection.get_execution_options().get("is_single"):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

@@ -245,7 +245,7 @@ class Door:
         items = [item for item, _ in batch]
         error: Exception | None = None
         try:
-            await self._store.transact(lambda tx: record(tx, items))
+            await self._store.transact(lambda tx: record(tx, items), is_single=True)
         except Exception as failure:  # noqa: BLE001 - each waiting request is told
             error = failure
         for _, future in batch:
