@@ -5,7 +5,7 @@ do not matter. A payment's state follows from its own story and from its links.
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType
@@ -305,4 +305,3 @@ class Link:
     status: LinkStatus
     exposed_at: datetime | None = None
     superseded_at: datetime | None = None
-    alerts: frozenset[Alert] = field(default_factory=frozenset)
