@@ -117,6 +117,8 @@ customer = Table(
     Column("is_opted_out", Boolean, nullable=False, server_default=text("false")),
     Column("wants_reminders", Boolean, nullable=False, server_default=text("true")),
     Column("reminders_paused_until", UtcTime),
+    Column("barred_at", UtcTime),
+    Column("barred_why", Text),
     Column("created_at", UtcTime, nullable=False),
 )
 
@@ -174,6 +176,8 @@ payment = Table(
     Column("expires_at", UtcTime),
     Column("held_reason", Text),
     Column("is_overpaid", Boolean, nullable=False, server_default=text("false")),
+    Column("disputed_at", UtcTime),
+    Column("dispute_words", Text),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     CheckConstraint("amount_minor > 0", name="amount"),
@@ -528,4 +532,86 @@ batch_row = Table(
         sqlite_where=text("state = 'ready'"),
         postgresql_where=text("state = 'ready'"),
     ),
+)
+
+# Every message that asked a customer for money, as the caps and the slots count them.
+contact = Table(
+    "contact",
+    metadata,
+    _row_id(),
+    Column("customer_id", _RowId, ForeignKey("customer.id"), nullable=False),
+    Column("payment_id", String(40), ForeignKey("payment.id"), nullable=False),
+    Column("outbox_id", _RowId, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("local_date", String(10), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Index("ix_contact_customer", "customer_id", "at"),
+    Index("ix_contact_outbox", "outbox_id"),
+    # A payment is reminded of once a local date, whoever schedules and whatever the clock does.
+    Index(
+        "one_reminder_a_date",
+        "payment_id",
+        "local_date",
+        unique=True,
+        sqlite_where=text("kind = 'reminder'"),
+        postgresql_where=text("kind = 'reminder'"),
+    ),
+)
+
+promise = Table(
+    "promise",
+    metadata,
+    _row_id(),
+    Column("customer_id", _RowId, ForeignKey("customer.id"), nullable=False, index=True),
+    Column("payment_id", String(40), ForeignKey("payment.id"), nullable=False, index=True),
+    Column("promised_on", String(10), nullable=False),
+    Column("wording", Text, nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("made_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    CheckConstraint("state in ('open', 'kept', 'broken', 'replaced')", name="state"),
+)
+
+schedule = Table(
+    "schedule",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("idempotency_key", String(255), unique=True),
+    Column("request_hash", String(64), nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("rule", JSON, nullable=False),
+    Column("time_zone", String(64), nullable=False),
+    Column("starts_on", String(10), nullable=False),
+    Column("ends_on", String(10)),
+    Column("status", String(16), nullable=False),
+    Column("next_slot", String(10)),
+    Column("next_at", UtcTime),
+    Column("created_by", Text, nullable=False),
+    Column("notify", Text),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    CheckConstraint("status in ('active', 'paused', 'ended')", name="status"),
+    Index(
+        "ix_schedule_due",
+        "next_at",
+        sqlite_where=text("status = 'active'"),
+        postgresql_where=text("status = 'active'"),
+    ),
+)
+
+schedule_run = Table(
+    "schedule_run",
+    metadata,
+    _row_id(),
+    Column("schedule_id", String(40), ForeignKey("schedule.id"), nullable=False),
+    Column("slot", String(10), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("payment_id", String(40), ForeignKey("payment.id")),
+    Column("why", Text),
+    Column("at", UtcTime, nullable=False),
+    # A period makes one payment, whoever fires it.
+    UniqueConstraint("schedule_id", "slot"),
+    CheckConstraint("state in ('made', 'skipped', 'missed', 'failed')", name="state"),
 )
