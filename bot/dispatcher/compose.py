@@ -157,8 +157,6 @@ class Composer:
         has_link = item.purpose in _CARRIES_LINK or item.payload.get("what") in _LINK_REPLIES
         if has_link and item.link is not None and limits.has_url_button:
             return (UrlButton(self._texts.label("pay", locale), item.link.url),)
-        if item.payload.get("what") == "contact_request" and limits.has_contact_button:
-            return (ContactButton(self._texts.label("share_contact", locale)),)
         return ()
 
 

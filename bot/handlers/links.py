@@ -1,12 +1,13 @@
 """Shows a customer who asks for it the link of one of their payments, in the chat they ask in."""
 
-from bot.domain.delivery import MANNERS, Purpose
+from bot.domain.delivery import Purpose
 from bot.domain.heard import Say
 from bot.domain.money import Money
 from bot.domain.payment import UNPAID, PaymentStatus
 from bot.handlers.payment import RequestError, resend
+from bot.handlers.replies import owe_message
 from bot.handlers.rules import Rules
-from bot.store import ledger, links, outbox, payments
+from bot.store import ledger, links, payments
 from bot.store.engine import Tx
 from channels.base import InboundMessage
 
@@ -26,24 +27,15 @@ def show_link(
     if link.id not in links.expose(tx, [link.id]):
         values = {"amount": _value(payment.money), "concept": payment.concept}
         return Say("customer.waiting", values)
-    outbox.add(
+    owe_message(
         tx,
-        [
-            outbox.NewItem(
-                kind=outbox.SEND,
-                lane=message.sender.channel.value,
-                key=key,
-                purpose=Purpose.REPLY,
-                payment_id=payment.id,
-                link_id=link.id,
-                customer_id=payment.customer_id,
-                channel=message.sender.channel,
-                address=message.sender.value,
-                not_before=tx.now,
-                give_up_at=tx.now + MANNERS[Purpose.REPLY].give_up,
-                payload={"what": "resend", "answers": message.tap_id, "locale": locale},
-            )
-        ],
+        message.sender,
+        Purpose.REPLY,
+        {"what": "resend", "answers": message.tap_id, "locale": locale},
+        key=key,
+        customer_id=payment.customer_id,
+        payment_id=payment.id,
+        link_id=link.id,
     )
     ledger.decide(tx, payment.id, "link shown", "the customer asked for it in chat")
     return None

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.delivery import MANNERS, Purpose
 from bot.domain.payment import Alert, Link, Payment
+from bot.handlers.replies import owe_message
 from bot.handlers.rules import Rules
 from bot.store import deliveries, ledger, links, outbox
 from bot.store.engine import Tx
@@ -115,23 +116,14 @@ def tell_staff(
         at = parse_target(target)
         if at is None or at.channel not in rules.couriers:
             continue
-        outbox.add(
+        owe_message(
             tx,
-            [
-                outbox.NewItem(
-                    kind=outbox.SEND,
-                    lane=at.channel.value,
-                    key=f"staff:{what}:{key}:{number}",
-                    purpose=Purpose.STAFF,
-                    payment_id=None if payment is None else payment.id,
-                    customer_id=None if payment is None else payment.customer_id,
-                    channel=at.channel,
-                    address=at.value,
-                    not_before=tx.now,
-                    give_up_at=tx.now + MANNERS[Purpose.STAFF].give_up,
-                    payload={"what": what, "detail": detail},
-                )
-            ],
+            at,
+            Purpose.STAFF,
+            {"what": what, "detail": detail},
+            key=f"staff:{what}:{key}:{number}",
+            customer_id=None if payment is None else payment.customer_id,
+            payment_id=None if payment is None else payment.id,
         )
 
 

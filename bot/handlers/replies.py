@@ -41,6 +41,40 @@ class Reply:
     file: Mapping[str, object] | None = None
 
 
+def owe_message(
+    tx: Tx,
+    to: Address,
+    purpose: Purpose,
+    payload: Mapping[str, object],
+    *,
+    key: str,
+    customer_id: int | None,
+    payment_id: str | None = None,
+    link_id: int | None = None,
+) -> int | None:
+    """Owe a message to one known address, now, once for its key; None if the key is known."""
+    made = outbox.add(
+        tx,
+        [
+            outbox.NewItem(
+                kind=outbox.SEND,
+                lane=to.channel.value,
+                key=key,
+                purpose=purpose,
+                payment_id=payment_id,
+                link_id=link_id,
+                customer_id=customer_id,
+                channel=to.channel,
+                address=to.value,
+                not_before=tx.now,
+                give_up_at=tx.now + MANNERS[purpose].give_up,
+                payload=payload,
+            )
+        ],
+    )
+    return made[0] if made else None
+
+
 def owe_reply(
     tx: Tx,
     to: Address,
@@ -68,29 +102,14 @@ def owe_reply(
     Returns:
         The outbox row's id, None if the key is known.
     """
-    made = outbox.add(
-        tx,
-        [
-            outbox.NewItem(
-                kind=outbox.SEND,
-                lane=to.channel.value,
-                key=key,
-                purpose=Purpose.REPLY,
-                customer_id=customer_id,
-                channel=to.channel,
-                address=to.value,
-                not_before=tx.now,
-                give_up_at=tx.now + MANNERS[Purpose.REPLY].give_up,
-                payload=_payload(reply, locale, answers),
-            )
-        ],
-    )
-    if not made:
+    payload = _payload(reply, locale, answers)
+    made = owe_message(tx, to, Purpose.REPLY, payload, key=key, customer_id=customer_id)
+    if made is None:
         return None
     tokens = [choice.payload for choice in reply.choices if choice.payload is not None]
     if tokens:
         conversations.keep_choices(tx, to, tokens)
-    return made[0]
+    return made
 
 
 def _payload(reply: Reply, locale: str | None, answers: str | None) -> dict[str, object]:

@@ -363,9 +363,3 @@ def adopt_facts(tx: Tx, uid: str, payment_id: str) -> int:
         .values(payment_id=payment_id)
     )
     return result.rowcount
-
-
-def fact_uids_of(tx: Tx, payment_id: str) -> list[str]:
-    """Every uid that was reported for a payment, also of links we never learnt of."""
-    rows = tx.run(sa.select(fact.c.uid).where(fact.c.payment_id == payment_id).distinct())
-    return list(rows.scalars())

@@ -43,8 +43,6 @@ class Manner:
 
 _NEWS_FOR_STAFF = Manner(rows=_STAFF, is_staff=True)
 _ALARM_FOR_STAFF = Manner(rows=_STAFF, needs=(), is_staff=True)
-_REPLY = Manner(forms=(CHAT, SMS), needs=())
-_CONTACT = Manner(forms=(CHAT,), needs=())
 
 MANNERS: dict[str, Manner] = {
     "link": Manner(rows=_DEBT, needs=_PAYABLE, shows_qr=True),
@@ -56,13 +54,6 @@ MANNERS: dict[str, Manner] = {
     "receipt": Manner(rows=(*_MONEY, "paid")),
     "refunded": Manner(rows=_MONEY),
     "reversed": Manner(rows=_MONEY),
-    "help": _REPLY,
-    "unknown": _REPLY,
-    "stopped": _REPLY,
-    "resumed": _REPLY,
-    "contact_request": _CONTACT,
-    "contact_bound": _CONTACT,
-    "contact_refused": _CONTACT,
     "staff_created": _NEWS_FOR_STAFF,
     "staff_sent": _NEWS_FOR_STAFF,
     "staff_delivered": _NEWS_FOR_STAFF,
@@ -81,7 +72,7 @@ FOOTERS = ("footer", "footer_staff")
 """What stands at the end of e-mails to customers and to staff."""
 
 WORDS: dict[str, tuple[str, ...]] = {
-    "labels": ("pay", "share_contact", "already_paid", "help"),
+    "labels": ("pay", "already_paid", "help"),
     "rows": ("name", "amount", "concept", "reference", "due", "expires", "paid", "payment_id"),
     "fallbacks": ("name", "amount", "concept", "reference", "due", "expires"),
     "patterns": ("day", "moment", "stamp"),

@@ -80,7 +80,7 @@ class Texts:
         return Wording(prose)
 
     def label(self, key: str, locale: str | None) -> str:
-        """The words on a button: `pay`, `share_contact`, `already_paid` or `help`."""
+        """The words on a button: `pay`, `already_paid` or `help`."""
         return self.words(locale, "labels")[key]
 
     def words(self, locale: str | None, section: str) -> dict[str, str]:

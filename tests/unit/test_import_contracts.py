@@ -33,6 +33,7 @@ PLANTED = {
     "Redis has one doorway": ("bot/handlers/planted.py", "import redis"),
     "aiogram has one doorway": ("bot/handlers/planted.py", "import aiogram"),
     "APScheduler has one doorway": ("bot/handlers/planted.py", "import apscheduler"),
+    "openpyxl has one doorway": ("bot/handlers/planted.py", "import openpyxl"),
     "httpx has few doorways": ("bot/handlers/planted.py", "import httpx"),
 }
 """For each contract a file, new or not, and the line that breaks the contract there."""

@@ -13,7 +13,7 @@ from bot.texts.locales import LANGUAGES
 from bot.texts.overrides import read_overrides
 from bot.texts.purposes import FORM_OF, MANNERS, SUBJECT, WORDS
 from channels.base import ChannelName
-from tests.unit.texts.examples import LINK, TYPICAL, WEEKS
+from tests.unit.texts.examples import LINK, WEEKS
 
 TEXTS = Texts(merchant="Librería Sol", overrides=None, default_locale="es")
 SENT = [
@@ -100,15 +100,6 @@ def test_long_words_of_others_are_cut() -> None:
     assert concept[1].endswith("…")
     assert name is not None
     assert 0 < len(name[1]) <= NAME_CHARS
-
-
-@pytest.mark.parametrize(
-    ("purpose", "channel"),
-    [("help", ChannelName.EMAIL), ("contact_request", ChannelName.SMS)],
-)
-def test_what_is_never_sent_there_is_refused(purpose: str, channel: ChannelName) -> None:
-    with pytest.raises(ValueError, match="never sent"):
-        TEXTS.render(purpose, locale="es", channel=channel, facts=TYPICAL)
 
 
 def test_a_message_without_its_sense_is_refused() -> None:

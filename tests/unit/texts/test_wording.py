@@ -80,16 +80,6 @@ def test_staff_are_told_of_what_belongs_to_no_payment() -> None:
 
 
 @pytest.mark.parametrize("locale", ["es", "en", "pt-BR", "es-GT", "xx", None])
-@pytest.mark.parametrize("key", ["pay", "share_contact", "already_paid", "help"])
+@pytest.mark.parametrize("key", ["pay", "already_paid", "help"])
 def test_buttons_have_short_labels(key: str, locale: str | None) -> None:
     assert 0 < len(TEXTS.label(key, locale)) <= BUTTON_CHARS
-
-
-def test_the_button_that_a_text_names_exists() -> None:
-    for locale in ("es", "en", "pt-BR"):
-        label = TEXTS.label("share_contact", locale)
-        for purpose in ("contact_request", "contact_refused"):
-            wording = TEXTS.render(
-                purpose, locale=locale, channel=ChannelName.TELEGRAM, facts=Facts()
-            )
-            assert label in wording.text
