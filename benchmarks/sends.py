@@ -19,11 +19,11 @@ from benchmarks.servers import RULES, now
 from bot.coordination import open_coordination
 from bot.dispatcher import Composer, Dispatcher, Sending
 from bot.domain.delivery import Purpose
-from bot.handlers.payment import on_link_made
+from bot.handlers.facts import on_link_made
 from bot.handlers.planning import plan_message
 from bot.migo import CreateLink, LinkCreated
 from bot.relay import Relay
-from bot.store import links, outbox, payments
+from bot.store import links, outbox, payments, showing
 from bot.store.engine import Store, Tx
 from bot.store.schema import metadata
 from bot.telemetry.metrics import Metrics
@@ -145,7 +145,7 @@ async def ours(port: int, folder: Path) -> float:
 
 
 def _unsettled(tx: Tx) -> int:
-    figures = outbox.figures(tx)
+    figures = showing.figures(tx)
     return figures.due + figures.sending
 
 

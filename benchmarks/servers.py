@@ -16,7 +16,8 @@ from benchmarks.callbacks import SECRET
 from bot.coordination import open_coordination
 from bot.domain.delivery import Purpose
 from bot.domain.money import Money
-from bot.handlers.payment import PaymentRequest, create_payment, on_link_made
+from bot.handlers.facts import on_link_made
+from bot.handlers.payment import PaymentRequest, create_payment
 from bot.handlers.rules import Dispatches, Rules
 from bot.intake import Intake
 from bot.migo import AmountUnit, CallbackGate

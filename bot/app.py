@@ -24,7 +24,7 @@ from bot.migo import MigoClient
 from bot.relay import Relay
 from bot.scheduler import Scheduler
 from bot.settings import Settings
-from bot.store import inbox, ledger, outbox
+from bot.store import inbox, ledger, showing
 from bot.store.engine import Store, StoreError, Tx
 from bot.store.inbox import Door, Received, Source
 from bot.store.migrate import migrate, needs_migration
@@ -274,7 +274,7 @@ class Application:
         return all(not task.done() for task in self._tasks)
 
     async def _render_metrics(self) -> bytes:
-        figures = await self.store.transact(outbox.figures)
+        figures = await self.store.transact(showing.figures)
         alerts = await self.store.transact(ledger.count_open_alerts)
         self._metrics.queue_items.labels("outbox.due").set(figures.due)
         self._metrics.queue_items.labels("outbox.sending").set(figures.sending)

@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from bot.coordination import Coordination
 from bot.domain.payment import Alert
-from bot.handlers import chat, delivery, payment
-from bot.handlers.payment import Report
+from bot.handlers import chat, delivery, facts
+from bot.handlers.facts import Report
 from bot.handlers.planning import alarm
 from bot.handlers.rules import Rules
 from bot.store import inbox
@@ -125,7 +125,7 @@ class Intake:
     def _apply_one(self, tx: Tx, item: InboxItem, event: Event) -> str:
         match event:
             case Report():
-                return payment.on_payment_event(tx, self._rules, event)
+                return facts.on_payment_event(tx, self._rules, event)
             case DeliveryReport():
                 if not delivery.on_report(tx, self._rules, event):
                     raise NotYetError("no message is known under this provider id")

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from bot.handlers import batches, bulk_card, handoff, outgoing, payment
+from bot.handlers import batches, bulk_card, facts, handoff, outgoing, payment
 from bot.handlers.rules import Rules
 from bot.store import inbox
 from bot.store.engine import Store, Tx
@@ -41,7 +41,7 @@ class Scheduler:
             "overdue deliveries": (2, lambda tx: outgoing.on_overdue(tx, self._rules)),
             "parked facts": (
                 10,
-                lambda tx: payment.match_parked(tx, self._rules, older_than=PARKED_AFTER),
+                lambda tx: facts.match_parked(tx, self._rules, older_than=PARKED_AFTER),
             ),
             "expired payments": (15, payment.expire_payments),
             "idle conversations": (60, lambda tx: handoff.return_idle(tx, self._rules)),

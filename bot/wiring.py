@@ -15,7 +15,7 @@ from bot.domain.catalogue import Catalogue, read_catalogue
 from bot.domain.delivery import Purpose
 from bot.domain.staff import Caps
 from bot.handlers.batches import bulk_rules
-from bot.handlers.payment import Report
+from bot.handlers.facts import Report
 from bot.handlers.rules import Dispatches, Preview, Rules
 from bot.intake import Reader
 from bot.migo import AmountUnit, CallbackError, CallbackGate, MigoConfig, parse_callback

@@ -14,9 +14,10 @@ from bot.domain.delivery import MessageStatus, Purpose, shown_status
 from bot.domain.identity import mask, region
 from bot.domain.payment import Payment, PaymentStatus
 from bot.handlers.replies import Reply, owe_reply
-from bot.store import ledger, links, outbox, payments, people, sales
+from bot.store import ledger, links, payments, people, sales, showing
 from bot.store.engine import Tx
-from bot.store.outbox import OutboxItem, Row
+from bot.store.outbox import OutboxItem
+from bot.store.showing import Row
 from channels.base import Address, DeliveryState
 
 APPROVAL = "approval"
@@ -232,7 +233,7 @@ def _status_of(tx: Tx, payment: Payment, *, has_link: bool) -> tuple[str, str | 
         return ("later" if is_later else "making"), None, None
     if payment.status is not PaymentStatus.LINKED:
         return payment.status.value, None, None
-    rows = outbox.rows_of(tx, [payment.id]).get(payment.id, [])
+    rows = showing.rows_of(tx, [payment.id]).get(payment.id, [])
     sent = [row for row in rows if row.purpose == Purpose.LINK.value]
     return _link_status(sent[-1]) if sent else ("made", None, None)
 

@@ -24,7 +24,7 @@ from bot.domain.delivery import (
 )
 from bot.domain.payment import UNPAID, Alert, Payment, PaymentStatus
 from bot.handlers import bulk, cards
-from bot.handlers.payment import on_link_made
+from bot.handlers.facts import on_link_made
 from bot.handlers.planning import alarm, plan_create
 from bot.handlers.rules import Dispatches, Rules
 from bot.store import batches, deliveries, ledger, links, outbox, payments, people

@@ -12,11 +12,11 @@ from typing_extensions import TypedDict
 from bot.domain.delivery import MessageStatus, Purpose, shown_status
 from bot.domain.identity import mask
 from bot.domain.payment import Customer, Link, Payment
-from bot.store import deliveries, outbox, payments, reading
+from bot.store import deliveries, payments, reading, showing
 from bot.store.deliveries import Delivery
 from bot.store.engine import Tx
 from bot.store.ledger import OpenAlert, TimelineEntry
-from bot.store.outbox import Row
+from bot.store.showing import Row
 
 
 class CustomerView(TypedDict):
@@ -202,7 +202,7 @@ def _link(link: Link) -> LinkView:
 def _messages(tx: Tx, payment_ids: Sequence[str]) -> dict[str, list[MessageView]]:
     rows = {
         payment_id: [row for row in found if row.purpose not in (None, Purpose.STAFF.value)]
-        for payment_id, found in outbox.rows_of(tx, payment_ids).items()
+        for payment_id, found in showing.rows_of(tx, payment_ids).items()
     }
     tries: dict[int, list[Delivery]] = {}
     for each in deliveries.deliveries_of(tx, [row.id for found in rows.values() for row in found]):

@@ -21,7 +21,7 @@ from bot.domain.delivery import (
 )
 from bot.domain.money import Money
 from bot.domain.payment import UNPAID, FactStatus
-from bot.handlers import delivery, outgoing
+from bot.handlers import delivery, facts, outgoing
 from bot.handlers import payment as payment_handler
 from bot.handlers.payment import PaymentRequest, RequestError
 from bot.handlers.planning import plan_message
@@ -231,7 +231,7 @@ class Books(RuleBasedStateMachine):
 
     def sweep(self) -> None:
         with self.tx() as tx:
-            payment_handler.match_parked(tx, self.merchant, older_than=timedelta(0))
+            facts.match_parked(tx, self.merchant, older_than=timedelta(0))
             adoptable = tx.run(
                 sa.select(link_attempt.c.id).where(link_attempt.c.state == "unknown")
             ).scalars()

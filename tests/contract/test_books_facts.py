@@ -7,6 +7,7 @@ import pytest
 from bot.domain.delivery import Done, LinkMade, Uncertain
 from bot.domain.money import Money
 from bot.domain.payment import Alert, FactStatus, PaymentStatus
+from bot.handlers import facts
 from bot.handlers import payment as payment_handler
 from bot.handlers.rules import Dispatches
 from channels.base import DeliveryState
@@ -20,9 +21,7 @@ PAID = PaymentStatus.PAID
 async def match(world: World) -> int:
     world.clock.advance(seconds=20)
     older_than = timedelta(seconds=20)
-    return await world.run(
-        lambda tx: payment_handler.match_parked(tx, world.rules, older_than=older_than)
-    )
+    return await world.run(lambda tx: facts.match_parked(tx, world.rules, older_than=older_than))
 
 
 async def keys(world: World, purpose: str) -> list[object]:

@@ -13,7 +13,7 @@ import pytest
 
 from bot.domain.delivery import Done, LinkMade, Outcome, Purpose, Refused, Sent, Uncertain
 from bot.domain.payment import Alert, FactStatus, Payment, PaymentStatus
-from bot.handlers import delivery, outgoing
+from bot.handlers import delivery, facts, outgoing
 from bot.handlers import payment as payment_handler
 from bot.handlers.payment import RequestError
 from bot.handlers.planning import plan_message
@@ -140,9 +140,7 @@ async def test_without_the_lock_they_miss_each_other_and_the_sweep_finds_them(
     monkeypatch.undo()
     assert await parked(world) == rounds
     older_than = timedelta(0)
-    found = await world.run(
-        lambda tx: payment_handler.match_parked(tx, world.rules, older_than=older_than)
-    )
+    found = await world.run(lambda tx: facts.match_parked(tx, world.rules, older_than=older_than))
     assert (found, await parked(world)) == (rounds, 0)
     assert await world.select("select distinct status from payment") == [("paid",)]
 

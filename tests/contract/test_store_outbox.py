@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.domain.delivery import Purpose
-from bot.store import outbox, people
+from bot.store import outbox, people, showing
 from bot.store.engine import Tx
 from bot.store.outbox import NewItem, OutboxItem
 from channels.base import Address, ChannelName
@@ -245,7 +245,7 @@ async def test_what_was_refused_there_is_not_revived(world: World) -> None:
 
 
 async def test_figures(world: World) -> None:
-    assert await world.run(outbox.figures) == outbox.QueueFigures(0, 0, 0, None)
+    assert await world.run(showing.figures) == showing.QueueFigures(0, 0, 0, None)
     hour = timedelta(hours=1)
     made = await add(
         world,
@@ -255,7 +255,7 @@ async def test_figures(world: World) -> None:
     )
     await world.run(lambda tx: outbox.end(tx, made[-1], "dead"))
     await take(world, "t", limit=1)
-    assert await world.run(outbox.figures) == outbox.QueueFigures(3, 1, 1, START - 2 * hour)
+    assert await world.run(showing.figures) == showing.QueueFigures(3, 1, 1, START - 2 * hour)
 
 
 async def test_an_unknown_row_is_none(world: World) -> None:

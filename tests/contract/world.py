@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from bot.domain.delivery import Done, LinkMade, Outcome, Sent
 from bot.domain.money import Money
 from bot.domain.payment import Alert, FactStatus, Payment, PaymentStatus
-from bot.handlers import delivery, outgoing
+from bot.handlers import delivery, facts, outgoing
 from bot.handlers import payment as payment_handler
-from bot.handlers.payment import PaymentRequest, Report
+from bot.handlers.facts import Report
+from bot.handlers.payment import PaymentRequest
 from bot.handlers.rules import Dispatches, Rules
-from bot.store import inbox, ledger, links, outbox, payments
+from bot.store import inbox, ledger, links, payments, showing
 from bot.store.engine import Store, Tx
 from bot.store.outbox import MIGO_LANE, OutboxItem
 from channels.base import ChannelName, DeliveryReport, DeliveryState, Refusal
@@ -177,9 +178,9 @@ class World:
     async def alerts(self) -> list[Alert]:
         return [each.kind for each in await self.run(lambda tx: ledger.open_alerts(tx))]
 
-    async def outbox(self, payment_id: str, purpose: str | None = None) -> list[outbox.Row]:
+    async def outbox(self, payment_id: str, purpose: str | None = None) -> list[showing.Row]:
         """Rows of a payment but those for staff; or only those of one purpose."""
-        found = await self.run(lambda tx: outbox.rows_of(tx, [payment_id]))
+        found = await self.run(lambda tx: showing.rows_of(tx, [payment_id]))
         return [
             row
             for row in found.get(payment_id, [])
@@ -211,7 +212,7 @@ def report(
     """Take in one callback as the door and intake do."""
     inbox.record(tx, [inbox.Received(inbox.Source.MIGO, None, "/", {}, body.encode())])
     [inbox_id] = tx.run(sa.text("select max(id) from inbox")).scalars()
-    return payment_handler.on_payment_event(
+    return facts.on_payment_event(
         tx,
         rules,
         Report(uid, status, status.value, money, external_id, None, body, inbox_id, tx.now),

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from bot import app
 from bot.dispatcher import Dispatcher
 from bot.domain.delivery import Outcome
-from bot.handlers import outgoing, payment
+from bot.handlers import facts, outgoing
 from bot.store import inbox
 from bot.store.engine import Store, Tx
 from bot.store.outbox import OutboxItem
@@ -59,8 +59,8 @@ class Cut:
         patch.setattr(app, "Store", functools.partial(_CutStore, self))
         patch.setattr(inbox, "record", self._watch(inbox.record, _callbacks_stored))
         patch.setattr(inbox, "claim", self._watch(inbox.claim, _callbacks_claimed))
-        on_event = self._watch(payment.on_payment_event, _callback_handled)
-        patch.setattr(payment, "on_payment_event", on_event)
+        on_event = self._watch(facts.on_payment_event, _callback_handled)
+        patch.setattr(facts, "on_payment_event", on_event)
         patch.setattr(outgoing, "claim", self._watch(outgoing.claim, _items_claimed))
         patch.setattr(outgoing, "settle", self._watch(outgoing.settle, _items_settled))
         patch.setattr(Dispatcher, "perform", self._performer(Dispatcher.perform))

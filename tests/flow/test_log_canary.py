@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.handlers import chat, outgoing, payment
+from bot.handlers import chat, facts, outgoing
 from tests.flow.nasty import UNREADABLE
 from tests.flow.service import TOKEN, Json, Service
 from tests.services import eventually
@@ -132,7 +132,7 @@ def _let_loops_stumble(monkeypatch: pytest.MonkeyPatch) -> None:
     # A failure within a shared commit is first tried again alone, and not told.
     for module, name, times in (
         (outgoing, "settle", 4),
-        (payment, "on_payment_event", 1),
+        (facts, "on_payment_event", 1),
         (chat, "on_message", 1),
     ):
         monkeypatch.setattr(module, name, _stumbling(getattr(module, name), times))
