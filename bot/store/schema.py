@@ -378,6 +378,7 @@ outbox = Table(
         postgresql_where=text("deliver_by is not null"),
     ),
     Index("ix_outbox_payment", "payment_id"),
+    Index("ix_outbox_customer", "customer_id"),
 )
 
 delivery = Table(
@@ -534,29 +535,13 @@ batch_row = Table(
     ),
 )
 
-# Every message that asked a customer for money, as the caps and the slots count them.
-contact = Table(
-    "contact",
+# A payment is reminded of once a local date, whoever schedules and whatever the clock does.
+reminder_slot = Table(
+    "reminder_slot",
     metadata,
-    _row_id(),
-    Column("customer_id", _RowId, ForeignKey("customer.id"), nullable=False),
-    Column("payment_id", String(40), ForeignKey("payment.id"), nullable=False),
+    Column("payment_id", String(40), ForeignKey("payment.id"), primary_key=True),
+    Column("local_date", String(10), primary_key=True),
     Column("outbox_id", _RowId, nullable=False),
-    Column("kind", String(16), nullable=False),
-    Column("channel", String(16), nullable=False),
-    Column("local_date", String(10), nullable=False),
-    Column("at", UtcTime, nullable=False),
-    Index("ix_contact_customer", "customer_id", "at"),
-    Index("ix_contact_outbox", "outbox_id"),
-    # A payment is reminded of once a local date, whoever schedules and whatever the clock does.
-    Index(
-        "one_reminder_a_date",
-        "payment_id",
-        "local_date",
-        unique=True,
-        sqlite_where=text("kind = 'reminder'"),
-        postgresql_where=text("kind = 'reminder'"),
-    ),
 )
 
 promise = Table(

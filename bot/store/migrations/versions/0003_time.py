@@ -1,4 +1,4 @@
-"""Time: contacts that caps count, promises, disputes, recurring schedules.
+"""Time: slots of reminders, promises, disputes, recurring schedules.
 
 Revision: 0003, after 0002
 """
@@ -20,33 +20,18 @@ def upgrade() -> None:
     op.add_column("customer", sa.Column("barred_why", sa.Text()))
     op.add_column("payment", sa.Column("disputed_at", _TIME))
     op.add_column("payment", sa.Column("dispute_words", sa.Text()))
-    _create_contact()
+    op.create_index("ix_outbox_customer", "outbox", ["customer_id"])
+    _create_reminder_slot()
     _create_promise()
     _create_schedule()
 
 
-def _create_contact() -> None:
+def _create_reminder_slot() -> None:
     op.create_table(
-        "contact",
-        sa.Column("id", _ROW_ID, primary_key=True, autoincrement=True, nullable=False),
-        sa.Column("customer_id", _ROW_ID, sa.ForeignKey("customer.id"), nullable=False),
-        sa.Column("payment_id", sa.String(40), sa.ForeignKey("payment.id"), nullable=False),
+        "reminder_slot",
+        sa.Column("payment_id", sa.String(40), sa.ForeignKey("payment.id"), primary_key=True),
+        sa.Column("local_date", sa.String(10), primary_key=True),
         sa.Column("outbox_id", _ROW_ID, nullable=False),
-        sa.Column("kind", sa.String(16), nullable=False),
-        sa.Column("channel", sa.String(16), nullable=False),
-        sa.Column("local_date", sa.String(10), nullable=False),
-        sa.Column("at", _TIME, nullable=False),
-    )
-    op.create_index("ix_contact_customer", "contact", ["customer_id", "at"])
-    op.create_index("ix_contact_outbox", "contact", ["outbox_id"])
-    is_reminder = sa.text("kind = 'reminder'")
-    op.create_index(
-        "one_reminder_a_date",
-        "contact",
-        ["payment_id", "local_date"],
-        unique=True,
-        sqlite_where=is_reminder,
-        postgresql_where=is_reminder,
     )
 
 
