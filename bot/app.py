@@ -24,7 +24,7 @@ from bot.migo import MigoClient
 from bot.relay import Relay
 from bot.scheduler import Scheduler
 from bot.settings import Settings
-from bot.store import inbox, ledger, showing
+from bot.store import inbox, ledger, outbox, showing
 from bot.store.engine import Store, StoreError, Tx
 from bot.store.inbox import Door, Received, Source
 from bot.store.migrate import migrate, needs_migration
@@ -288,6 +288,13 @@ class Application:
 
     def _spawn(self, name: str, work: Coroutine[object, object, None]) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
+
+    def look_again(self) -> None:
+        """Have every loop look at what is due, as after the clock was moved."""
+        for topic in (inbox.TOPIC, *map(outbox.topic, outbox.LANES)):
+            self._coordination.wake(topic)
+        if self._scheduler is not None:
+            self._scheduler.sweep_now()
 
     async def wait(self) -> None:
         """Return when a role ends by itself, which none should.

@@ -6,7 +6,7 @@ Every sweep is one transaction and harmless when doubled, so any number of sched
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -62,6 +62,11 @@ class Scheduler:
         # A sweep that is still at work when its next tick comes is no news.
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._metronome.start()
+
+    def sweep_now(self) -> None:
+        """Have every sweep tick at once, and then at its own pace again."""
+        for job in self._metronome.get_jobs():
+            job.modify(next_run_time=datetime.now(UTC))
 
     def stop(self) -> None:
         """Tick no more; a sweep under way goes on."""

@@ -80,6 +80,8 @@ async def _demo(*, stays: bool) -> None:
             _print(played, time.monotonic() - started)
             click.echo(f"\nphones: {sandbox.base_url}/")
             if stays:
+                click.echo("a week in a minute: ask for a payment there, then press")
+                click.echo("  `To the next reminder` until it is paid")
                 click.echo(f"try it:  cd {folder} && PAYBOT_URL={application.base_url} paybot list")
                 click.echo("Ctrl-C ends")
                 await until_told_to_stop()
@@ -92,6 +94,7 @@ async def _demo(*, stays: bool) -> None:
 async def _running(folder: Path) -> "AsyncIterator[tuple[Sandbox, Application]]":
     """Run the sandbox and the service, pointed at each other."""
     from bot.app import Application
+    from bot.cli.companion import accompany
     from bot.sandbox.app import Sandbox
     from bot.settings import Settings
     from bot.telemetry import configure_logging
@@ -107,10 +110,11 @@ async def _running(folder: Path) -> "AsyncIterator[tuple[Sandbox, Application]]"
                 "PORT": str(_free_port()),
             }
         )
-        application = Application(settings)
+        application = Application(settings, clock=sandbox.clock)
         try:
             await application.start()
             sandbox.point_at(application.base_url)
+            accompany(sandbox, application)
             yield sandbox, application
         finally:
             await application.stop()

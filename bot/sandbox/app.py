@@ -5,6 +5,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
+from bot.sandbox.beside import Beside, Companion
 from bot.sandbox.config import SandboxConfig
 from bot.sandbox.mail.relay import MailRelay
 from bot.sandbox.migo.pay_page import PayPage
@@ -20,24 +21,25 @@ class Sandbox(World):
 
     `asgi` works with `httpx.ASGITransport`; `start` serves it on loopback. State is in memory
     and bounded. Every attribute (`migo`, `twilio`, `telegram`, `mailbox`, `people`, `faults`,
-    `journal`, `postman`) may be read and acted upon at any time from the same event loop.
+    `journal`, `postman`, `clock`) may be read and acted upon at any time from the same event loop.
     """
 
     def __init__(self, config: SandboxConfig | None = None) -> None:
         super().__init__(config)
         self._smtp_address = "127.0.0.1:2525"
         self._server: HttpServer | None = None
+        self._beside = Beside(self)
         self._relay = MailRelay(self.mailbox, self.faults, self.journal, self.people)
         self.asgi: ASGIApp = self._application()
 
     def _application(self) -> ASGIApp:
-        control = Control(self)
+        control = Control(self, self._beside)
         return Starlette(
             routes=[
                 Mount("/migo", routes=self.migo.routes()),
                 Mount("/twilio", routes=self.twilio.routes()),
                 Mount("/telegram", routes=self.telegram.routes()),
-                *PayPage(self.migo, self.config.now).routes(),
+                *PayPage(self.migo, self.clock).routes(),
                 Mount("/sandbox/api", routes=control.routes()),
                 *page_routes(),
             ]
@@ -87,6 +89,11 @@ class Sandbox(World):
             transport: reaches the service without a socket.
         """
         self.postman.point_at(service_url, public_url or service_url, transport)
+
+    def accompany(self, companion: Companion) -> None:
+        """Let the phones page move the time and ask for money, with a service on this clock."""
+        self._beside.companion = companion
+        self.journal.touch()
 
     async def settled(self) -> None:
         """Wait until no webhook is under way."""

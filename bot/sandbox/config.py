@@ -95,7 +95,8 @@ class SandboxConfig:
     """Everything about a sandbox; the defaults run the demo.
 
     `people` are customers, the first of them shown first; `staff` sells to them from a phone of her
-    own. `keep` bounds each list of things that happened, oldest forgotten first.
+    own. Their phones show the time of `time_zone`. `keep` bounds each list
+    of things that happened, oldest forgotten first.
     """
 
     migo: MigoConfig = field(default_factory=MigoConfig)
@@ -106,6 +107,7 @@ class SandboxConfig:
         Person("ana", "Ana", phone="+50255550101", email="ana@example.com", telegram_id=700000101),
     )
     staff: Person = field(default_factory=_seller)
+    time_zone: str = "America/Guatemala"
     keep: int = 20_000
     webhook_timeout_s: float = 15.0
     now: Callable[[], datetime] = utc_now

@@ -1,5 +1,6 @@
 """Everything the sandbox holds: people, emulators, faults and the journal, wired together."""
 
+from bot.sandbox.clock import TravelClock
 from bot.sandbox.config import SandboxConfig
 from bot.sandbox.faults import Faults
 from bot.sandbox.journal import Journal
@@ -16,7 +17,8 @@ class World:
 
     def __init__(self, config: SandboxConfig | None = None) -> None:
         self.config = config or SandboxConfig()
-        now, keep = self.config.now, self.config.keep
+        self.clock = TravelClock(self.config.now)
+        now, keep = self.clock, self.config.keep
         self.base_url = "http://127.0.0.1:8010"
         self.faults = Faults()
         self.people = People((*self.config.people, self.config.staff))

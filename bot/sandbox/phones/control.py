@@ -7,6 +7,7 @@ web page can make them.
 import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from typing import Final
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from bot.sandbox.beside import Beside, BesideError
 from bot.sandbox.migo.callbacks import ALTERATIONS
 from bot.sandbox.migo.pay_page import pay_action
 from bot.sandbox.migo.transactions import MigoRefusalError
@@ -35,8 +37,9 @@ _ALTERATION_NAMES: Final = (*ALTERATIONS, "wrong_header", "missing_header")
 class Control:
     """The routes of the control API."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, beside: Beside) -> None:
         self._world = world
+        self._beside = beside
         self._acts = Acts(world)
 
     def routes(self) -> list[Route]:
@@ -51,6 +54,8 @@ class Control:
             Route("/faults", _changing(self._clear_faults), methods=["DELETE"]),
             Route("/release", _changing(self._release), methods=["POST"]),
             Route("/service", _changing(self._point_at), methods=["POST"]),
+            Route("/time", _changing(self._travel), methods=["POST"]),
+            Route("/payments", _changing(self._ask), methods=["POST"]),
             Route("/mails/{mail_id}", self._mail_html, methods=["GET"]),
             Route("/photos/{file_id}", self._photo, methods=["GET"]),
             Route("/files/{file_id}", self._file, methods=["GET"]),
@@ -68,7 +73,8 @@ class Control:
             person = self._person(request.query_params.get("person"))
         except (KeyError, StopIteration):
             return _problem("no such person", 404)
-        return json_response(snapshot(self._world, person), headers={"cache-control": "no-store"})
+        state = snapshot(self._world, person, has_companion=self._beside.companion is not None)
+        return json_response(state, headers={"cache-control": "no-store"})
 
     async def _events(self, request: Request) -> Response:
         """Stream `data: {"version": n}` after each change, until the reader leaves."""
@@ -137,6 +143,19 @@ class Control:
         self._world.postman.point_at(url, str(body.get("public_url") or url), None)
         return json_response({"ok": True})
 
+    async def _travel(self, body: JsonObject) -> Response:
+        """Move the time ahead: `{hours}`, or `{to: "next"}` for the next reminder."""
+        if body.get("to") == "next":
+            await self._beside.forward_to_next()
+        else:
+            await self._beside.forward(timedelta(hours=int(str(body["hours"]))))
+        return json_response({"now": self._world.clock().isoformat()})
+
+    async def _ask(self, body: JsonObject) -> Response:
+        """Ask a person for money: `{person, channel, amount, due_in_days?, reminders?}`."""
+        await self._beside.ask(self._person(str(body.get("person") or "")), body)
+        return json_response({"ok": True}, 201)
+
     async def _mail_html(self, request: Request) -> Response:
         """Show a mail's HTML, harmless: no script, nothing loaded from anywhere."""
         mail = self._world.mailbox.find(request.path_params["mail_id"])
@@ -201,6 +220,8 @@ def _changing(
             return await perform(await json_object(request) | request.path_params)
         except MigoRefusalError as error:
             return _problem(str(error), 404)
+        except BesideError as error:
+            return _problem(str(error), 409)
         except (LookupError, ValueError) as error:
             return _problem(f"{type(error).__name__}: {error}", 422)
 

@@ -21,17 +21,21 @@ def _time(at: datetime) -> str:
     return at.isoformat()
 
 
-def snapshot(world: World, person: Person) -> JsonObject:
+def snapshot(world: World, person: Person, *, has_companion: bool) -> JsonObject:
     """Describe everything the page shows for one person.
 
     Returns:
-        `version`, `person`, `people`, `service`, `merchant`, the four screens `whatsapp`, `sms`,
-        `email` and `telegram`, `staff` with the seller's own `telegram`, `links` newest first,
-        `faults` still waiting, how many webhooks are `held` back, and the `journal`.
+        `version`, `now` and `time_zone`, `travels` where the time can be moved, `person`,
+        `people`, `service`, `merchant`, the four screens `whatsapp`, `sms`, `email` and
+        `telegram`, `staff` with the seller's own `telegram`, `links` newest first, `faults`
+        still waiting, how many webhooks are `held` back, and the `journal`.
     """
     staff = world.people.get(world.config.staff.id)
     return {
         "version": world.journal.version,
+        "now": _time(world.clock()),
+        "time_zone": world.config.time_zone,
+        "travels": has_companion,
         "person": _person(person),
         "people": [_person(one) for one in world.people if one.id != staff.id],
         "service": world.postman.service_url,

@@ -19,6 +19,8 @@ export const api = {
   order: (fault) => post("/faults", fault),
   clear: () => post("/faults", {}, "DELETE"),
   release: () => post("/release", {}),
+  travel: (step) => post("/time", step),
+  ask: (payment) => post("/payments", { person: api.person, ...payment }),
 };
 
 // Calls back with a fresh snapshot whenever something changed; bursts become one call.

@@ -37,9 +37,6 @@ export const ICONS = {
   clip: "M7 12.5 13 6.4a3 3 0 0 1 4.3 4.3l-7.5 7.6a5 5 0 0 1-7.1-7.1l7-7",
 };
 
-export const time = (at) =>
-  new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
-
 const URL_PATTERN = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)]/g;
 
 export function linkify(text, openUrl) {

@@ -1,6 +1,7 @@
 // Mail as its reader sees it: a list, and one mail with its HTML in a frame without scripts.
 
-import { h, icon, ICONS, linkify, time } from "./dom.js";
+import { time } from "./clock.js";
+import { h, icon, ICONS, linkify } from "./dom.js";
 import { avatar, empty, phone, toggle } from "./shell.js";
 
 const senderName = (from) => from.replace(/\s*<.*>$/, "").replaceAll('"', "") || from;

@@ -1,11 +1,13 @@
 // Ties the page together: one snapshot in, six views out.
 
 import { api, watch } from "./api.js";
+import { day, setClock } from "./clock.js";
 import { h } from "./dom.js";
 import { email } from "./email.js";
 import { faultBar, showJournal, showLinks, showPending } from "./panels.js";
 import { sms } from "./sms.js";
 import { telegram } from "./telegram.js";
+import { timeBar } from "./timebar.js";
 import { whatsapp } from "./whatsapp.js";
 
 const $ = (id) => document.getElementById(id);
@@ -48,6 +50,7 @@ const views = {
   staff: telegram($("staff"), actAsStaff, openUrl, toast, { chat: (state) => state.staff.telegram, isStaff: true }),
 };
 faultBar($("fault-groups"), order);
+const showTime = timeBar($("time"), (step) => api.travel(step).catch(complain), (payment) => api.ask(payment).catch(complain));
 
 const shown = {};
 function once(name, value, draw) {
@@ -59,12 +62,14 @@ function once(name, value, draw) {
 
 function show(state) {
   document.body.dataset.version = state.version;
+  setClock(state.now, state.time_zone);
+  showTime(state.travels);
   api.person = state.person.id;
   api.staff = state.staff.person.id;
   for (const [name, draw] of Object.entries(views)) {
-    once(name, [state[name], state.person, state.merchant], () => draw(state));
+    once(name, [state[name], state.person, state.merchant, day(state.now)], () => draw(state));
   }
-  once("links", state.links, () => showLinks($("links"), state.links, pay, openUrl));
+  once("links", [state.links, day(state.now)], () => showLinks($("links"), state.links, pay, openUrl));
   once("journal", state.journal, () => showJournal($("journal"), state.journal));
   once("faults", [state.faults, state.held], () => showPending($("pending"), state.faults, state.held,
     () => api.clear().catch(complain), () => api.release().catch(complain)));

@@ -1,6 +1,7 @@
 // Around the phones: the fault bar, the payment links and the journal.
 
-import { h, time } from "./dom.js";
+import { seconds, time } from "./clock.js";
+import { h } from "./dom.js";
 
 const FAULTS = {
   "Callback": [
@@ -81,6 +82,6 @@ function row(one, pay, openUrl) {
 export function showJournal(node, entries) {
   node.replaceChildren(...entries.slice(-24).reverse().map((one) =>
     h("li", { class: one.bad ? "bad" : "" },
-      h("time", {}, new Date(one.at).toLocaleTimeString([], { hour12: false })),
+      h("time", {}, seconds(one.at)),
       h("span", { class: `dot ${one.provider}` }), h("b", {}, one.provider), h("span", {}, one.text))));
 }

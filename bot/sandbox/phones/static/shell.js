@@ -1,16 +1,15 @@
 // The body of a phone: bezel, status bar, app header, scrolling screen, composer, switches.
 
+import { minutes, now } from "./clock.js";
 import { h, icon, ICONS } from "./dom.js";
 
 export function phone(root, app) {
   const clock = h("span", { class: "clock" });
   const tick = () => {
-    clock.textContent = new Date().toLocaleTimeString([], {
-      hour: "2-digit", minute: "2-digit", hour12: false,
-    });
+    clock.textContent = minutes(now());
   };
   tick();
-  setInterval(tick, 10000);
+  setInterval(tick, 1000);
   const screen = h("div", { class: "screen", tabindex: "0" });
   const head = h("div", { class: "app-head" });
   const foot = h("div", { class: "app-foot" });

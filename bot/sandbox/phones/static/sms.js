@@ -1,6 +1,7 @@
 // SMS as its user sees it: plain bubbles, one sender.
 
-import { h, icon, ICONS, isLost, linkify, lossText, refill, time } from "./dom.js";
+import { time } from "./clock.js";
+import { h, icon, ICONS, isLost, linkify, lossText, refill } from "./dom.js";
 import { avatar, composer, empty, phone, toggle } from "./shell.js";
 
 export function sms(root, act, openUrl) {

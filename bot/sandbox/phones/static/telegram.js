@@ -1,6 +1,7 @@
 // Telegram as its user sees it: inline buttons, reply keyboard, photos, contact cards, commands.
 
-import { h, icon, ICONS, link, linkify, refill, time } from "./dom.js";
+import { time } from "./clock.js";
+import { h, icon, ICONS, link, linkify, refill } from "./dom.js";
 import { avatar, composer, empty, phone, toggle } from "./shell.js";
 
 export function telegram(root, act, openUrl, toast, { chat: chatOf, isStaff = false }) {

@@ -1,6 +1,7 @@
 // WhatsApp as its user sees it: template cards, buttons, ticks.
 
-import { h, icon, ICONS, isLost, link, linkify, lossText, refill, time } from "./dom.js";
+import { time } from "./clock.js";
+import { h, icon, ICONS, isLost, link, linkify, lossText, refill } from "./dom.js";
 import { avatar, composer, empty, phone, toggle } from "./shell.js";
 
 export function whatsapp(root, act, openUrl) {
