@@ -6,11 +6,13 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from importlib.resources import files
 from typing import Protocol, runtime_checkable
 
 from bot.bulkfiles import read_table
 from bot.dispatcher import Composer, Sending, SendMode
 from bot.domain.bulk import BulkRow, FileError, check
+from bot.domain.calendars import Reminding, read_packs, with_zones
 from bot.domain.catalogue import Catalogue, read_catalogue
 from bot.domain.delivery import Purpose
 from bot.domain.staff import Caps
@@ -89,6 +91,7 @@ def rules(settings: Settings, channels: Mapping[ChannelName, Channel]) -> Rules:
         staff=settings.sending.staff_notify,
         rates=settings.sending.rates,
         time_zone=settings.merchant.timezone,
+        reminding=reminding(settings),
         edits=frozenset(name for name, channel in channels.items() if channel.limits.can_replace),
         caps=Caps(settings.staff.caps),
         preview=_preview(settings),
@@ -123,6 +126,25 @@ def catalogue(settings: Settings) -> Catalogue:
     if path is None:
         return ()
     return read_catalogue(path.read_text("utf-8"), currencies=frozenset(settings.migo.currencies))
+
+
+def reminding(settings: Settings) -> Reminding:
+    """When and how often customers are reminded.
+
+    Raises:
+        PackError: what is wrong with the countries' rules.
+    """
+    given = settings.reminders
+    packs = read_packs(files("bot.domain").joinpath("countries.toml").read_text("utf-8"))
+    return Reminding(
+        packs=with_zones(packs, given.zones),
+        hours=given.hours,
+        at=given.at,
+        cap_day=given.cap_day,
+        cap_week=given.cap_week,
+        gap=timedelta(hours=given.gap_hours),
+        max_steps=given.max_steps,
+    )
 
 
 @runtime_checkable

@@ -89,6 +89,7 @@ def must_fit(settings: "Settings") -> None:
     try:
         wiring.migo_config(settings)
         wiring.composer(settings)
+        wiring.reminding(settings)
     except ValueError as error:
         raise WrongError(str(error)) from None
 

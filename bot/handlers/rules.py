@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from bot.domain.calendars import Reminding
 from bot.domain.catalogue import Catalogue
 from bot.domain.money import Money
 from bot.domain.staff import Caps
@@ -70,6 +71,8 @@ class Rules:
     """Messages a second for each lane that has a limit."""
     time_zone: str = "UTC"
     """IANA name, for customers whose number does not tell."""
+    reminding: Reminding = field(default_factory=Reminding)
+    """When and how often customers are reminded."""
 
     def fallback_of(self, channel: ChannelName) -> timedelta:
         """How long a channel may stay without a delivered report before the next one is used."""

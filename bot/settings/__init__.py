@@ -26,6 +26,7 @@ from bot.settings.groups import (
     LogSettings,
     MerchantSettings,
     MigoSettings,
+    ReminderSettings,
     SendingSettings,
     SmtpSettings,
     StaffSettings,
@@ -141,6 +142,7 @@ class Settings(_Environment):
     smtp: SmtpSettings
     telegram: TelegramSettings
     sending: SendingSettings
+    reminders: ReminderSettings
     staff: StaffSettings
     log: LogSettings
 

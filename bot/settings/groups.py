@@ -3,12 +3,15 @@
 A field's description is what its absence is answered with.
 """
 
+from datetime import time
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from bot.domain.calendars import MAX_STEPS
+from bot.domain.hours import hours_of
 from bot.settings import values
 from channels.base import ChannelName
 
@@ -189,6 +192,19 @@ class SendingSettings(Group):
     fallback_after_s: Annotated[values.Rates, values.over(FALLBACK_AFTER_S)] = Field(
         default_factory=lambda: FALLBACK_AFTER_S, alias="FALLBACK_AFTER"
     )
+
+
+class ReminderSettings(Group):
+    """When and how often customers are reminded, inside what their country allows."""
+
+    hours: values.WeekHours = Field(hours_of("mon-sat 09:00-18:00"), alias="REMINDER_HOURS")
+    at: values.DayTime = Field(time(10), alias="REMINDER_TIME")
+    cap_day: int = Field(1, alias="REMINDER_CAP_DAY", ge=1, le=10)
+    cap_week: int = Field(2, alias="REMINDER_CAP_WEEK", ge=1, le=50)
+    gap_hours: int = Field(20, alias="REMINDER_GAP_HOURS", ge=1, le=720)
+    max_steps: int = Field(3, alias="REMINDER_MAX", ge=0, le=MAX_STEPS)
+    plans_path: values.ExistingPath | None = Field(None, alias="REMINDERS_FILE")
+    zones: values.CountryZones = Field(default_factory=dict, alias="TIME_ZONES")
 
 
 class StaffSettings(Group):

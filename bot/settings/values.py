@@ -7,6 +7,7 @@ of an error never repeat the value, which may be a secret.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from zoneinfo import available_timezones
 from babel.core import get_global
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from bot.domain.hours import Hours, hours_of
 from bot.domain.money import from_major, is_currency
 from bot.domain.staff import Cap, Role
 
@@ -104,6 +106,33 @@ def _time_zone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError("must be an IANA time zone like America/Guatemala")
     return value
+
+
+def _country_zones(value: str | Mapping[str, str]) -> Mapping[str, str]:
+    """Read "MX=America/Tijuana,BR=America/Manaus": a zone for a country that has several."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in split(value)]
+    zones = {country.strip(): zone.strip() for country, _, zone in pairs}
+    try:
+        for country, zone in zones.items():
+            _region(country), _time_zone(zone)
+    except ValueError as error:
+        raise ValueError(f"must be like MX=America/Tijuana; each {error}") from None
+    return MappingProxyType(zones)
+
+
+def _week_hours(value: str | tuple[Hours, ...]) -> tuple[Hours, ...]:
+    return hours_of(value) if isinstance(value, str) else value
+
+
+def _day_time(value: str | time) -> time:
+    if isinstance(value, time):
+        return value
+    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", value)
+    if match is None:
+        raise ValueError("must be a time of the day like 10:00")
+    return time(int(match[1]), int(match[2]))
 
 
 def _currencies(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -242,6 +271,9 @@ SmtpUrl = Annotated[SecretStr, AfterValidator(_smtp_url)]
 Phone = Annotated[str, AfterValidator(_phone)]
 Region = Annotated[str, AfterValidator(_region)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
+CountryZones = Annotated[Mapping[str, str], BeforeValidator(_country_zones)]
+WeekHours = Annotated[tuple[Hours, ...], BeforeValidator(_week_hours)]
+DayTime = Annotated[time, BeforeValidator(_day_time)]
 ExistingPath = Annotated[Path, AfterValidator(_existing)]
 Names = Annotated[tuple[str, ...], BeforeValidator(split)]
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(split)]
