@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from bot.domain.delivery import Purpose, fold_delivery
 from bot.handlers import cards
-from bot.handlers.outgoing import next_channel
+from bot.handlers.fallback import next_channel
 from bot.handlers.rules import Rules
 from bot.store import deliveries, ledger, outbox, people
 from bot.store.engine import Tx

@@ -1,0 +1,91 @@
+"""What follows from how a try to make a link ended."""
+
+from datetime import timedelta
+from typing import assert_never
+
+from bot.domain.delivery import (
+    MAX_UNKNOWN_CREATES,
+    Done,
+    LinkMade,
+    Outcome,
+    Refused,
+    RetryLater,
+    Uncertain,
+    create_retry_s,
+    unknown_create_s,
+)
+from bot.domain.payment import UNPAID, Alert, Payment, PaymentStatus
+from bot.handlers.facts import on_link_made
+from bot.handlers.planning import alarm, plan_create
+from bot.handlers.rules import Dispatches, Rules
+from bot.store import ledger, links, outbox, payments
+from bot.store.engine import Tx
+from bot.store.outbox import OutboxItem
+
+
+def on_create_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) -> None:
+    """Decide what follows from the end of one try to make a link."""
+    if item.attempt is None or item.payment is None:
+        raise TypeError("a create_link row belongs to an attempt of a payment")
+    match outcome:
+        case Done(LinkMade() as made):
+            outbox.end(tx, item.id, "done")
+            on_link_made(
+                tx, rules, item.attempt, uid=made.uid, reference=made.reference, url=made.url
+            )
+        case RetryLater() if tx.now < item.give_up_at:
+            links.end_attempt(tx, item.attempt.id, "planned", error_key=outcome.code)
+            wait_s = max(create_retry_s(item.attempts, rules.random), outcome.after_s or 0.0)
+            at = tx.now + timedelta(seconds=wait_s)
+            outbox.again(tx, item.id, at=at, error=outcome.reason)
+        case RetryLater() | Refused():
+            links.end_attempt(tx, item.attempt.id, "refused", error_key=outcome.code)
+            outbox.end(tx, item.id, "dead", error=outcome.reason)
+            payment = payments.read(tx, item.payment.id, lock=True)
+            if payment is not None and payment.status in UNPAID:
+                _hold(tx, rules, payment, Alert.CREATE_REFUSED, outcome.reason, outcome.code)
+        case Uncertain():
+            links.end_attempt(
+                tx, item.attempt.id, "unknown", error_key=outcome.code, uid_hint=outcome.uid
+            )
+            outbox.end(tx, item.id, "uncertain", error=outcome.reason)
+            _on_unknown_create(tx, rules, item, outcome)
+        case Done():
+            raise TypeError("a link's creation cannot end as a sent message")
+        case _:
+            assert_never(outcome)
+
+
+def _on_unknown_create(tx: Tx, rules: Rules, item: OutboxItem, outcome: Uncertain) -> None:
+    """The orphan rule: ask Migo again only if an unknown link surely has no reader."""
+    # Not as it was at the claim: it may have been cancelled or paid while Migo was asked.
+    payment = None if item.payment is None else payments.read(tx, item.payment.id, lock=True)
+    attempt = item.attempt
+    if payment is None or attempt is None:
+        raise TypeError("a create_link row belongs to an attempt of a payment")
+    unknown = [each for each in links.attempts_of(tx, payment.id) if each.state == "unknown"]
+    is_safe = rules.dispatches is Dispatches.NO and outcome.uid is None
+    if not is_safe or len(unknown) >= MAX_UNKNOWN_CREATES or payment.status not in UNPAID:
+        _hold(tx, rules, payment, Alert.CREATE_UNKNOWN, outcome.reason, outcome.code)
+        return
+    wait = timedelta(seconds=unknown_create_s(len(unknown)))
+    plan_create(tx, rules, payment, channel=attempt.channel, at=tx.now + wait)
+    ledger.decide(
+        tx,
+        payment.id,
+        "new attempt",
+        f"nobody knows whether Migo made a link ({outcome.reason}); if it did, it has no reader",
+        next_at=tx.now + wait,
+    )
+
+
+def _hold(
+    tx: Tx, rules: Rules, payment: Payment, kind: Alert, reason: str, code: str | None
+) -> None:
+    """Tell a person; a payment that is still asked for waits for what they decide."""
+    if payment.status in UNPAID:
+        payment = payments.move(
+            tx, payment, PaymentStatus.HELD, why=reason, held_reason=code or kind.value
+        )
+    number = len(links.attempts_of(tx, payment.id))
+    alarm(tx, rules, kind, key=f"{payment.id}:{number}", detail=reason, payment=payment)
