@@ -76,6 +76,14 @@ class HasFiles(Protocol):
         """The content of one, bounded in size."""
 
 
+@runtime_checkable
+class HasStartLink(Protocol):
+    """A channel that is opened by a link which carries a token."""
+
+    async def start_link(self, payload: str) -> str:
+        """The page that opens it."""
+
+
 CheckFile = Callable[[bytes], Sequence[BulkRow] | FileError]
 """Reads and checks the bytes of a bulk file; slow, hence called in a thread."""
 
@@ -141,7 +149,21 @@ class Dispatcher:
             return await self._set_commands(item)
         if item.kind == outbox.FETCH_FILE:
             return await self._fetch_file(item)
-        return await self._send(item)
+        token = item.payload.get("start_token")
+        return await (self._invite(item, token) if isinstance(token, str) else self._send(item))
+
+    async def _invite(self, item: OutboxItem, token: str) -> Outcome:
+        """Send a message with the link that its token makes."""
+        telegram: object = self._channels.get(ChannelName.TELEGRAM)
+        if not isinstance(telegram, HasStartLink):
+            return Refused("Telegram is off", code="off", refusal=Refusal.CONFIG)
+        try:
+            url = await telegram.start_link(token)
+        except (NotSentError, UncertainError) as error:
+            return RetryLater(f"the bot's name is not known: {error}", code=error.code)
+        except ChannelError as error:
+            return _outcome_of(error)
+        return await self._send(replace(item, payload={**item.payload, "values": {"url": url}}))
 
     async def _set_commands(self, item: OutboxItem) -> Outcome:
         channel: object = None if item.channel is None else self._channels.get(item.channel)

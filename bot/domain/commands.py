@@ -28,6 +28,7 @@ class Command(StrEnum):
     WHY = "porque"
     SETTLE = "confirmar"
     APPROVE = "aprobar"
+    INVITE = "invitar"
     TAKE = "tomar"
     RELEASE = "soltar"
     HELP = "ayuda"
@@ -44,6 +45,7 @@ NEEDS: dict[Command, Action] = {
     Command.WHY: Action.SEE,
     Command.SETTLE: Action.SETTLE,
     Command.APPROVE: Action.APPROVE,
+    Command.INVITE: Action.RESEND,
     Command.TAKE: Action.TALK,
     Command.RELEASE: Action.TALK,
     Command.HELP: Action.HELP,
@@ -62,6 +64,8 @@ _OTHER_WORDS = {
     "confirm": Command.SETTLE,
     "approve": Command.APPROVE,
     "aprovar": Command.APPROVE,
+    "invite": Command.INVITE,
+    "convidar": Command.INVITE,
     "take": Command.TAKE,
     "assumir": Command.TAKE,
     "release": Command.RELEASE,

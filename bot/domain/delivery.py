@@ -92,6 +92,8 @@ class Purpose(StrEnum):
     """The bank undid the payment."""
     REPLY = "reply"
     """An answer to something a person wrote."""
+    INVITE = "invite"
+    """A way into another channel."""
     STAFF = "staff"
     """News for whoever created the payment."""
 
@@ -138,6 +140,7 @@ MANNERS: dict[Purpose, Manners] = {
         OnUncertain.RESEND, timedelta(hours=72), is_exempt=True, follows_route=True
     ),
     Purpose.REPLY: Manners(OnUncertain.RESEND, timedelta(hours=1), is_exempt=True),
+    Purpose.INVITE: Manners(OnUncertain.RESEND, timedelta(hours=24), follows_route=True),
     Purpose.STAFF: Manners(OnUncertain.RESEND, timedelta(hours=24), is_exempt=True),
 }
 """One row a purpose; a test asserts that none is missing."""

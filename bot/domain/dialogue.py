@@ -12,6 +12,7 @@ from bot.domain.heard import (
     Dialogue,
     GiveToPerson,
     Heard,
+    InviteToTelegram,
     Known,
     Option,
     Say,
@@ -162,6 +163,16 @@ def _speak(dialogue: Dialogue, word: Word, known: Known) -> Turn:
     return Turn(spoken, says, (SetLanguage(word.value),))
 
 
+def _telegram(dialogue: Dialogue, known: Known) -> Turn:
+    if known.can_identify and not known.is_identified:
+        return owing.ask_who(dialogue, known)
+    if known.can_identify:
+        return Turn(dialogue, (Say("telegram.here"),))
+    if not known.is_identified:
+        return Turn(dialogue, (Say("customer.ask_number"),))
+    return Turn(dialogue, commands=(InviteToTelegram(),))
+
+
 def _say(phrase: str) -> "_ByWord":
     return lambda dialogue, meaning, known: Turn(dialogue, (Say(phrase),))
 
@@ -180,6 +191,7 @@ _BY_WORD: Mapping[Word, _ByWord] = {
     Word.PAID: lambda dialogue, meaning, known: owing.paid(dialogue, known),
     Word.SHOP: lambda dialogue, meaning, known: buying.show(dialogue, known),
     Word.CANCEL: lambda dialogue, meaning, known: _ask_to_stop(dialogue, known),
+    Word.TELEGRAM: lambda dialogue, meaning, known: _telegram(dialogue, known),
     Word.YES: lambda dialogue, meaning, known: _help(dialogue, known),
     Word.NO: _say("customer.nothing_changed"),
     Word.GREETING: lambda dialogue, meaning, known: _help(dialogue, known),

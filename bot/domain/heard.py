@@ -203,6 +203,11 @@ class GiveToPerson:
 
 
 @dataclass(frozen=True, slots=True)
+class InviteToTelegram:
+    """Send this person a link that opens the bot there as theirs."""
+
+
+@dataclass(frozen=True, slots=True)
 class SetLanguage:
     """Write to this person in this language."""
 
@@ -218,6 +223,7 @@ Command: TypeAlias = (
     | OpenTask
     | GiveToPerson
     | SetLanguage
+    | InviteToTelegram
 )
 
 

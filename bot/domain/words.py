@@ -44,6 +44,8 @@ class Word(StrEnum):
     """What can be bought."""
     CANCEL = "cancel"
     """To pay in much of Latin America, to stop elsewhere: never acted on without asking."""
+    TELEGRAM = "telegram"
+    """To be written to on Telegram."""
     YES = "yes"
     NO = "no"
     GREETING = "greeting"
@@ -87,6 +89,7 @@ _SPANISH: Mapping[Word, tuple[str, ...]] = {
         *("catalogo", "comprar", "productos", "precios", "tienda", "quiero comprar", "que venden"),
     ),
     Word.CANCEL: ("cancelar", "quiero cancelar", "cancelacion"),
+    Word.TELEGRAM: ("telegram", "por telegram", "prefiero telegram", "escribanme por telegram"),
     Word.YES: ("si", "claro", "confirmar", "confirmo", "de acuerdo", "dale", "correcto"),
     Word.NO: ("no", "no gracias", "mejor no", "nada", "ninguno", "salir"),
     Word.GREETING: (
@@ -114,6 +117,7 @@ _ENGLISH: Mapping[Word, tuple[str, ...]] = {
     Word.PAID: ("i paid", "i already paid", "already paid", "i have paid", "paid", "just paid"),
     Word.SHOP: ("catalog", "catalogue", "shop", "buy", "products", "prices", "i want to buy"),
     Word.CANCEL: ("cancel", "quit", "exit"),
+    Word.TELEGRAM: ("telegram", "on telegram", "i prefer telegram", "use telegram"),
     Word.YES: ("yes", "yeah", "ok", "okay", "sure", "confirm", "correct"),
     Word.NO: ("nope", "no thanks", "none", "nothing"),
     Word.GREETING: ("hello", "hi", "hey", "good morning", "good afternoon", "good evening"),
@@ -145,6 +149,7 @@ _PORTUGUESE: Mapping[Word, tuple[str, ...]] = {
     Word.PAID: ("ja paguei", "paguei", "ja esta pago", "acabei de pagar", "ja transferi"),
     Word.SHOP: ("catalogo", "comprar", "produtos", "precos", "loja", "quero comprar"),
     Word.CANCEL: ("cancelar", "cancelamento", "quero cancelar"),
+    Word.TELEGRAM: ("telegram", "pelo telegram", "prefiro telegram", "quero telegram"),
     Word.YES: ("sim", "claro", "confirmar", "confirmo", "pode ser", "certo"),
     Word.NO: ("nao", "nao obrigado", "nao obrigada", "nenhum"),
     Word.GREETING: ("ola", "oi", "bom dia", "boa tarde", "boa noite", "tudo bem"),
@@ -161,7 +166,14 @@ WORDS: Mapping[str, Mapping[Word, tuple[str, ...]]] = {
 """Every word by language, folded: small letters, no accents, single spaces."""
 
 _STOPPING = frozenset({Word.STOP, Word.STOP_ALL, Word.STOP_REMINDERS, Word.START})
-_ONLY_ALONE = _STOPPING | {Word.YES, Word.NO, Word.GREETING, Word.THANKS, Word.CANCEL}
+_ONLY_ALONE = _STOPPING | {
+    Word.YES,
+    Word.NO,
+    Word.GREETING,
+    Word.THANKS,
+    Word.CANCEL,
+    Word.TELEGRAM,
+}
 """Words that mean this only as the whole message: "no", "alta" and "para" occur in any sentence."""
 
 _REFERENCE = re.compile(r"(?=[^\s]*[0-9])[A-Za-z0-9][A-Za-z0-9._/#-]{2,63}")

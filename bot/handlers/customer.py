@@ -12,6 +12,7 @@ from bot.domain.heard import (
     Dialogue,
     GiveToPerson,
     Heard,
+    InviteToTelegram,
     OpenTask,
     Option,
     PauseReminders,
@@ -27,6 +28,7 @@ from bot.domain.words import Word, understand
 from bot.handlers import handoff
 from bot.handlers.accounts import known_of, language_of
 from bot.handlers.consent import set_consent
+from bot.handlers.invitation import invite_in_chat
 from bot.handlers.links import renew, show_link
 from bot.handlers.payment import PaymentRequest, RequestError, create_payment
 from bot.handlers.planning import alarm
@@ -220,6 +222,8 @@ def _perform(visit: Visit, command: Command, locale: str) -> Say | None:
             handoff.give_to_staff(visit.tx, visit.rules, visit.conversation, why, said=text)
         case SetConsent() | PauseReminders() | SetLanguage():
             _write_down(visit, command)
+        case InviteToTelegram():
+            return _invite(visit, locale)
         case _:
             assert_never(command)
     return None
@@ -274,6 +278,17 @@ def _create(visit: Visit, bought: CreatePayment) -> Say | None:
     except RequestError:
         return Say("customer.purchase_failed")
     return None
+
+
+def _invite(visit: Visit, locale: str) -> Say | None:
+    if visit.customer is None:
+        if visit.phone is None:
+            return Say("customer.ask_number")
+        name = visit.message.sender_name
+        visit.customer = people.upsert_customer(visit.tx, phone=visit.phone, name=name)
+    sender, customer_id = visit.message.sender, visit.customer.id
+    key = visit.key()
+    return invite_in_chat(visit.tx, visit.rules, sender, customer_id, key=key, locale=locale)
 
 
 def _open_task(visit: Visit, payment_id: str, detail: str) -> None:

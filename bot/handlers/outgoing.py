@@ -22,6 +22,7 @@ from bot.domain.payment import UNPAID, Alert
 from bot.handlers import bulk, cards
 from bot.handlers.creation import on_create_outcome
 from bot.handlers.fallback import decide, next_channel, tell_undeliverable
+from bot.handlers.invitation import invite_where_missing
 from bot.handlers.planning import alarm
 from bot.handlers.rules import Rules
 from bot.store import batches, deliveries, ledger, links, outbox, people
@@ -61,6 +62,8 @@ def _may_go(tx: Tx, rules: Rules, item: OutboxItem) -> bool:
     if item.address is None:
         outbox.uncount_try(tx, item.id)
         next_channel(tx, rules, item, why=f"no {item.channel} address is known")
+        if item.channel is ChannelName.TELEGRAM:
+            invite_where_missing(tx, rules, item)
         return False
     if item.reach == "blocked" or (item.reach == "opted_out" and not _is_exempt(item.purpose)):
         outbox.uncount_try(tx, item.id)

@@ -12,6 +12,7 @@ from bot.handlers import (
     menus,
     staff_approval,
     staff_charge,
+    staff_invite,
     staff_payments,
     staff_pin,
     staff_talk,
@@ -213,6 +214,7 @@ def _help(desk: Desk) -> dict[str, object]:
 _PLAIN: dict[Command, Callable[[Desk, Asked], None]] = {
     Command.CHARGE: _charge,
     Command.MINE: staff_payments.list_mine,
+    Command.INVITE: staff_invite.invite,
     Command.TAKE: staff_talk.take,
     Command.RELEASE: staff_talk.release,
     Command.HELP: _tell_help,

@@ -259,6 +259,14 @@ def invite_customer(
     )
 
 
+def invited_since(tx: Tx, customer_id: int, since: datetime) -> bool:
+    """Whether this customer was invited after a moment, by whomever."""
+    statement = sa.select(invite.c.id).where(
+        invite.c.customer_id == customer_id, invite.c.created_at > since
+    )
+    return tx.run(statement.limit(1)).first() is not None
+
+
 def use_invite(tx: Tx, token: str, *, by: str) -> int | None:
     """Use a customer's invitation up and say whose it is; None if unknown, used or too old."""
     found: int | None = tx.run(

@@ -26,6 +26,7 @@ _ANSWERS = {
     Command.WHY: "Historia de",
     Command.SETTLE: "otro medio",
     Command.APPROVE: "visto bueno",
+    Command.INVITE: "invitación a Telegram",
     Command.TAKE: "Ningún cliente",
     Command.RELEASE: "ninguna conversación",
     Command.HELP: "REF es su referencia",
