@@ -32,7 +32,7 @@ PLANTED = {
     "SQL has one doorway": ("bot/handlers/planted.py", "import sqlalchemy"),
     "Redis has one doorway": ("bot/handlers/planted.py", "import redis"),
     "aiogram has one doorway": ("bot/handlers/planted.py", "import aiogram"),
-    "APScheduler has one doorway": ("bot/handlers/planted.py", "import apscheduler"),
+    "APScheduler has two doorways": ("bot/handlers/planted.py", "import apscheduler"),
     "openpyxl has one doorway": ("bot/handlers/planted.py", "import openpyxl"),
     "httpx has few doorways": ("bot/handlers/planted.py", "import httpx"),
 }
