@@ -82,6 +82,7 @@ inbox = Table(
     Column("seen_count", Integer, nullable=False, server_default="1"),
     Column("status", String(16), nullable=False, server_default="new"),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("deaths", Integer, nullable=False, server_default="0"),
     Column("not_before", UtcTime, nullable=False),
     Column("lease_until", UtcTime),
     Column("token", String(32)),
@@ -247,6 +248,12 @@ link = Table(
         sqlite_where=text("exposed_at is not null and superseded_at is null"),
         postgresql_where=text("exposed_at is not null and superseded_at is null"),
     ),
+    Index(
+        "ix_link_silent",
+        "exposed_at",
+        sqlite_where=text("exposed_at is not null and status = 'open'"),
+        postgresql_where=text("exposed_at is not null and status = 'open'"),
+    ),
     # Superseding an exposed link needs proof that nothing went out, Migo's word, or a person.
     CheckConstraint(
         "superseded_at is null or exposed_at is null or unsent_proof is not null"
@@ -345,6 +352,7 @@ outbox = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("uncertain_count", Integer, nullable=False, server_default="0"),
+    Column("looks_left", Integer, nullable=False, server_default="0"),
     Column("lease_until", UtcTime),
     Column("token", String(32)),
     Column("claimed_by", String(64)),
@@ -396,8 +404,15 @@ delivery = Table(
     Column("reason", Text),
     Column("at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+    Column("report_due_at", UtcTime),
     UniqueConstraint("outbox_id", "try_no"),
     Index("ix_delivery_provider", "provider_id"),
+    Index(
+        "ix_delivery_silent",
+        "report_due_at",
+        sqlite_where=text("report_due_at is not null"),
+        postgresql_where=text("report_due_at is not null"),
+    ),
 )
 
 staff = Table(

@@ -1,0 +1,29 @@
+"""Certainty: looks before a resend, words never heard, deaths of a handler, links without news.
+
+Revision: 0004, after 0003
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+_TIME = sa.BigInteger()
+
+
+def upgrade() -> None:
+    op.add_column("inbox", sa.Column("deaths", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column(
+        "outbox", sa.Column("looks_left", sa.Integer(), nullable=False, server_default="0")
+    )
+    op.add_column("delivery", sa.Column("report_due_at", _TIME))
+    _create_partial_index("ix_delivery_silent", "delivery", "report_due_at", "is not null")
+    _create_partial_index("ix_link_silent", "link", "exposed_at", "is not null and status = 'open'")
+
+
+def _create_partial_index(name: str, table: str, column: str, condition: str) -> None:
+    where = sa.text(f"{column} {condition}")
+    op.create_index(name, table, [column], sqlite_where=where, postgresql_where=where)
