@@ -1,6 +1,5 @@
 """Turns settings into what each room is told: plain values, one function a room."""
 
-import json
 import logging
 import random
 import secrets
@@ -17,32 +16,46 @@ from bot.domain.catalogue import Catalogue, read_catalogue
 from bot.domain.delivery import Purpose
 from bot.domain.staff import Caps
 from bot.handlers.batches import bulk_rules
-from bot.handlers.facts import Report
 from bot.handlers.rules import Dispatches, Preview, Rules
-from bot.intake import Reader
-from bot.migo import AmountUnit, CallbackError, CallbackGate, MigoConfig, parse_callback
+from bot.migo import AmountUnit, CallbackGate, MigoConfig
 from bot.migo.config import UserIdForm
 from bot.settings import Settings
-from bot.store.inbox import InboxItem, Source
 from bot.texts import Facts, Texts, WhatsAppTemplates
 from bot.texts.phrases import Phrases
-from channels.base import Channel, ChannelName, InboundChannel, InboundEvent, RawRequest
-from channels.errors import ChannelError, MalformedError
+from bot.wiring.hearing import (
+    TelegramSource,
+    read_report,
+    readers,
+    telegram_webhook,
+    twilio_channel,
+    update_id,
+)
+from channels.base import Channel, ChannelName
+from channels.errors import ChannelError
 from channels.registry import ChannelsConfig
+
+__all__ = [
+    "HasStartLink",
+    "TelegramSource",
+    "callback_gate",
+    "catalogue",
+    "channels_config",
+    "composer",
+    "file_checker",
+    "invite_links",
+    "migo_config",
+    "read_report",
+    "readers",
+    "reminding",
+    "rules",
+    "sending",
+    "telegram_webhook",
+    "twilio_channel",
+    "update_id",
+]
 
 _log = logging.getLogger(__name__)
 _PREVIEW_URL = "https://…"
-
-
-@runtime_checkable
-class TelegramSource(Protocol):
-    """What the app needs of the Telegram channel beside sending."""
-
-    async def poll(self, store: Callable[[Sequence[RawRequest]], Awaitable[None]]) -> None:
-        """Fetch updates for ever; confirm them only after `store` returned."""
-
-    async def set_webhook(self, url: str) -> None:
-        """Have updates sent to `url`."""
 
 
 def _secret(value: object) -> str | None:
@@ -235,69 +248,4 @@ def sending(settings: Settings) -> Sending:
         public_url=settings.web.public_url,
         mode=SendMode(mode.kind),
         redirect_to=mode.redirect_to,
-    )
-
-
-def twilio_channel(channels: Mapping[ChannelName, Channel]) -> InboundChannel | None:
-    """Either Twilio channel: both prove and read the same requests."""
-    for name in (ChannelName.WHATSAPP, ChannelName.SMS):
-        channel = channels.get(name)
-        if isinstance(channel, InboundChannel):
-            return channel
-    return None
-
-
-def telegram_webhook(
-    settings: Settings, channels: Mapping[ChannelName, Channel]
-) -> InboundChannel | None:
-    """The Telegram channel, if Telegram calls us rather than being polled."""
-    channel = channels.get(ChannelName.TELEGRAM)
-    if settings.telegram.webhook_secret is None or not isinstance(channel, InboundChannel):
-        return None
-    return channel
-
-
-def update_id(raw: RawRequest) -> str:
-    """Telegram's own id of a polled update."""
-    return str(json.loads(raw.body)["update_id"])
-
-
-def readers(settings: Settings, channels: Mapping[ChannelName, Channel]) -> Mapping[Source, Reader]:
-    """How each source's bytes are read."""
-    unit = AmountUnit(settings.migo.amount_unit)
-    found: dict[Source, Reader] = {Source.MIGO: lambda item: [read_report(item, unit)]}
-    twilio = twilio_channel(channels)
-    if twilio is not None:
-        found[Source.TWILIO_STATUS] = _reader(twilio)
-        found[Source.TWILIO_INBOUND] = _reader(twilio)
-    telegram = channels.get(ChannelName.TELEGRAM)
-    if isinstance(telegram, InboundChannel):
-        found[Source.TELEGRAM] = _reader(telegram)
-    return found
-
-
-def _reader(channel: InboundChannel) -> Callable[[InboxItem], Sequence[InboundEvent]]:
-    return lambda item: channel.parse(RawRequest(item.url, item.headers, item.body))
-
-
-def read_report(item: InboxItem, unit: AmountUnit) -> Report:
-    """Read a payment callback.
-
-    Raises:
-        MalformedError: its bytes cannot be read.
-    """
-    try:
-        callback = parse_callback(item.body, unit=unit)
-    except CallbackError as error:
-        raise MalformedError(str(error)) from error
-    return Report(
-        uid=callback.uid,
-        status=callback.status,
-        raw_status=callback.status_text,
-        money=callback.money,
-        external_id=None if callback.external_id is None else str(callback.external_id),
-        reference=callback.reference,
-        body_hash=callback.body_hash,
-        inbox_id=item.id,
-        received_at=item.received_at,
     )
