@@ -7,6 +7,7 @@ from bot.domain.cards import mask_cards
 from bot.domain.heard import Act, Option, Say, Scope, Turn
 from bot.domain.identity import PhoneError, parse_phone
 from bot.domain.payment import Customer
+from bot.domain.words import Word, understand
 from bot.handlers import staff
 from bot.handlers.consent import keep_stopped, set_consent
 from bot.handlers.customer import Visit, converse, dialogue_of, perform
@@ -68,7 +69,7 @@ def on_customer_message(
     for address in (message.sender, *message.aliases):
         people.saw_inbound(tx, address, at=at, customer_id=customer_id)
     visit = Visit(tx, rules, message, inbox_id, conversation, customer, phone)
-    if message.opt_out is not None:
+    if message.opt_out is not None and not _is_an_answer(visit):
         _on_provider_word(visit)
     elif message.contact is not None:
         _on_contact(visit)
@@ -103,6 +104,20 @@ def _who(tx: Tx, message: InboundMessage, phone: str | None) -> Customer | None:
         if known is not None and known.customer_id is not None:
             return people.read_customer(tx, known.customer_id)
     return None if phone is None else people.find_customer(tx, phone=phone)
+
+
+def _is_an_answer(visit: Visit) -> bool:
+    """Whether a YES that the provider took for an opt-in answers our own question.
+
+    It opts nobody in who is not out, and the question would stay open for ever.
+    """
+    meaning = understand(visit.message.text)
+    is_yes = meaning is not None and meaning.word is Word.YES and not meaning.is_guess
+    if not is_yes or (visit.message.opt_out or "").upper() != _PROVIDER_START:
+        return False
+    reach = people.reach_of(visit.tx, visit.message.sender)
+    is_out = reach is not None and reach.reach == "opted_out"
+    return dialogue_of(visit.conversation).is_asked and not is_out
 
 
 def _on_provider_word(visit: Visit) -> None:

@@ -158,6 +158,33 @@ async def test_what_the_provider_acted_on_is_kept_in_silence(
         assert await consents(talking, ana) == [(False, "channel"), (True, "channel")]
 
 
+@pytest.mark.parametrize("fields", [{}, {"OptOutType": "START"}])
+@pytest.mark.parametrize("yes", ["YES", "Sí", "si"])
+async def test_yes_to_a_question_is_no_opt_in(
+    talking: Service, yes: str, fields: dict[str, str]
+) -> None:
+    async with Chat(talking, "sms") as ana:
+        for text in ("qwerty", "qwerty"):
+            await ana.says(text)
+            await ana.sees()
+        await ana.says(yes, **fields)
+        await ana.skips()
+        assert "una persona de" in ana.shown()[-1]
+        assert await consents(talking, ana) == []
+
+
+async def test_yes_after_a_stop_is_an_opt_in_where_the_provider_says_so(talking: Service) -> None:
+    async with Chat(talking, "sms") as ana:
+        for text in ("qwerty", "qwerty"):
+            await ana.says(text)
+            await ana.sees()
+        await ana.says("Basta", OptOutType="STOP")
+        await ana.says("YES", OptOutType="START")
+        await ana.sees("re-subscribed")
+        await ana.hears_nothing()
+        assert await consents(talking, ana) == [(False, "channel"), (True, "channel")]
+
+
 async def test_blocking_the_bot_is_learnt_and_so_is_coming_back(talking: Service) -> None:
     async with Chat(talking, "telegram") as ana:
         talking.sandbox.telegram.block(ana.person.telegram_id)
