@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.dispatcher.digest import pay_buttons, with_digest
 from bot.dispatcher.files import file_of
 from bot.domain.delivery import Purpose
 from bot.store.outbox import OutboxItem
@@ -61,7 +62,7 @@ class Composer:
         if isinstance(item.payload.get("phrase"), str):
             return self._reply(item, to, limits) if is_window_open else None
         locale = self._locale_of(item)
-        facts = self._facts(item)
+        facts = with_digest(self._facts(item), item.payload)
         wording = self._texts.render(
             text_name(item), locale=locale, channel=to.channel, facts=facts
         )
@@ -75,7 +76,7 @@ class Composer:
             text=wording.text,
             subject=wording.subject if limits.has_subject else None,
             html=wording.html if limits.has_html else None,
-            buttons=self._buttons(item, limits, locale) if template is None else (),
+            buttons=self._buttons(item, limits, locale, facts) if template is None else (),
             template=template,
             image=_image(item, limits, wording.text) if template is None else None,
             answers=_text(item.payload.get("answers")),
@@ -153,7 +154,11 @@ class Composer:
             return None
         return self._templates.fill(text_name(item), locale=locale, facts=facts, texts=self._texts)
 
-    def _buttons(self, item: OutboxItem, limits: Limits, locale: str) -> tuple[Button, ...]:
+    def _buttons(
+        self, item: OutboxItem, limits: Limits, locale: str, facts: Facts
+    ) -> tuple[Button, ...]:
+        if facts.debts and limits.has_url_button:
+            return pay_buttons(facts.debts, self._texts.label("pay", locale), locale)
         has_link = item.purpose in _CARRIES_LINK or item.payload.get("what") in _LINK_REPLIES
         if has_link and item.link is not None and limits.has_url_button:
             return (UrlButton(self._texts.label("pay", locale), item.link.url),)
@@ -221,10 +226,10 @@ def text_name(item: OutboxItem) -> str:
     match item.purpose:
         case Purpose.LINK:
             return "resend" if item.payload.get("again") else "link"
-        case Purpose.REPLY | Purpose.REMINDER if isinstance(what, str):
+        case Purpose.REPLY if isinstance(what, str):
             return what
         case Purpose.REMINDER:
-            return "reminder_friendly"
+            return f"reminder_{item.payload.get('tone', 'friendly')}"
         case Purpose.STAFF:
             return f"staff_{what}"
         case None:

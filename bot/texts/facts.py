@@ -8,11 +8,23 @@ from bot.domain.money import Money
 
 
 @dataclass(frozen=True, slots=True)
+class DebtFacts:
+    """One of several payments that a message reminds of."""
+
+    money: Money
+    concept: str | None
+    due_at: datetime | None
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything a message may mention; whatever is None goes unsaid.
 
     Times are aware and shown in `time_zone`, an IANA name. Of `extra` the texts know `detail`: what
-    staff must know. Names and concepts are taken raw and cleaned here, not by the caller.
+    staff must know. `debts` are those that a digest lists and `more` counts those it leaves out;
+    `totals` is what all of them make, one sum a currency. Names and concepts are taken raw and
+    cleaned here, not by the caller.
     """
 
     name: str | None = None
@@ -26,6 +38,9 @@ class Facts:
     time_zone: str = "UTC"
     payment_id: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    debts: tuple[DebtFacts, ...] = ()
+    more: int = 0
+    totals: tuple[Money, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

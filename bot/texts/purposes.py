@@ -30,8 +30,8 @@ class Manner:
     """How one text is written.
 
     `forms` are the files it has in every language. `needs` are the facts without which it is never
-    sent. `rows` are the facts its e-mail lists beneath
-    the prose. `shows_qr` texts go out by e-mail with the link's QR code attached.
+    sent. `rows` are the facts its e-mail lists beneath the prose. `sms_parts` is how many segments
+    its SMS may take. `shows_qr` texts go out by e-mail with the link's QR code attached.
     """
 
     forms: tuple[str, ...] = _ALL
@@ -39,17 +39,21 @@ class Manner:
     needs: tuple[str, ...] = ("amount",)
     shows_qr: bool = False
     is_staff: bool = False
+    sms_parts: int = 1
 
 
+_REMINDER = Manner(rows=_DEBT, needs=_PAYABLE, sms_parts=2)
 _NEWS_FOR_STAFF = Manner(rows=_STAFF, is_staff=True)
 _ALARM_FOR_STAFF = Manner(rows=_STAFF, needs=(), is_staff=True)
 
 MANNERS: dict[str, Manner] = {
     "link": Manner(rows=_DEBT, needs=_PAYABLE, shows_qr=True),
     "resend": Manner(rows=_DEBT, needs=_PAYABLE, shows_qr=True),
-    "reminder_friendly": Manner(rows=_DEBT, needs=_PAYABLE),
-    "reminder_due": Manner(rows=_DEBT, needs=_PAYABLE),
-    "reminder_last": Manner(rows=_DEBT, needs=_PAYABLE),
+    "reminder_friendly": _REMINDER,
+    "reminder_due": _REMINDER,
+    "reminder_last": _REMINDER,
+    "reminder_promised": _REMINDER,
+    "reminder_digest": Manner(needs=("debts", "count"), sms_parts=2),
     "denied": Manner(rows=_DEBT, needs=_PAYABLE),
     "receipt": Manner(rows=(*_MONEY, "paid")),
     "refunded": Manner(rows=_MONEY),
@@ -74,9 +78,14 @@ FOOTERS = ("footer", "footer_staff")
 WORDS: dict[str, tuple[str, ...]] = {
     "labels": ("pay", "already_paid", "help"),
     "rows": ("name", "amount", "concept", "reference", "due", "expires", "paid", "payment_id"),
-    "fallbacks": ("name", "amount", "concept", "reference", "due", "expires"),
+    "fallbacks": (
+        *("name", "amount", "concept", "reference", "due", "expires"),
+        *("count", "totals"),
+    ),
     "patterns": ("day", "moment", "stamp"),
     "email": ("pay_here", "copy_link", "scan"),
+    "digest": ("due", "more"),
 }
 """What `words.toml` says in every language: buttons, captions of facts, words for facts that are
-missing from a WhatsApp template, CLDR date patterns, and the frame of an e-mail."""
+missing from a WhatsApp template, CLDR date patterns, the frame of an e-mail, and what stands in the
+list of a digest."""

@@ -1,4 +1,4 @@
-"""Keeps an SMS within one segment by shortening what can be spared, never the link or the sum.
+"""Keeps an SMS within its segments by shortening what can be spared, never the link or the sum.
 
 The channel folds texts into the GSM alphabet, which maps every letter to one; here only the
 characters that cost two are counted twice.
@@ -12,20 +12,24 @@ from collections.abc import Callable, Mapping
 from bot.texts.clean import shorten
 
 SEGMENT_UNITS = 160
+PART_UNITS = 153
 _TWICE = frozenset("^{}\\[~]|€")
 # What may be cut, in this order, to how few characters; below that it is left out.
 _SPARE = (("concept", 8), ("detail", 12), ("name", 6), ("reference", 64), ("merchant", 12))
 _NEVER_EMPTY = frozenset({"merchant"})
 
 
-def fit_segment(
-    render: Callable[[Mapping[str, str | None]], str], values: Mapping[str, str | None]
+def fit_parts(
+    render: Callable[[Mapping[str, str | None]], str],
+    values: Mapping[str, str | None],
+    parts: int = 1,
 ) -> str:
     """Render, and again with less, until the text fits or nothing more can be spared."""
+    most = SEGMENT_UNITS if parts == 1 else PART_UNITS * parts
     values = dict(values)
     text = _plain(render(values))
     for name, least in _SPARE:
-        over = units(text) - SEGMENT_UNITS
+        over = units(text) - most
         if over <= 0:
             break
         value = values.get(name)

@@ -12,7 +12,7 @@ from bot.texts.clean import (
     no_links,
     one_line,
 )
-from bot.texts.facts import Facts
+from bot.texts.facts import DebtFacts, Facts
 from bot.texts.formats import format_money, format_time
 
 Value = str | None
@@ -20,11 +20,12 @@ Value = str | None
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads: the customer's own `locale` and the date patterns of the language written."""
+    """Who reads: the customer's own `locale`; date patterns and words of the language written."""
 
     locale: str
     patterns: Mapping[str, str]
     merchant: str
+    digest: Mapping[str, str]
 
 
 def _merchant(facts: Facts, reader: Reader) -> Value:
@@ -79,6 +80,31 @@ def _detail(facts: Facts, reader: Reader) -> Value:
     return one_line(facts.extra.get("detail", ""), DETAIL_CHARS) or None
 
 
+def _debts(facts: Facts, reader: Reader) -> Value:
+    lines = [_debt_line(debt, facts, reader) for debt in facts.debts]
+    if facts.more:
+        lines.append(reader.digest["more"].replace("{number}", str(facts.more)))
+    return "\n\n".join(lines) or None
+
+
+def _debt_line(debt: DebtFacts, facts: Facts, reader: Reader) -> str:
+    due = _time(debt.due_at, "day", facts, reader)
+    parts = (
+        format_money(debt.money, reader.locale),
+        no_links(debt.concept, CONCEPT_CHARS) if debt.concept else None,
+        reader.digest["due"].replace("{due}", due) if due else None,
+    )
+    return f"• {' · '.join(filter(None, parts))}\n{debt.url}"
+
+
+def _count(facts: Facts, reader: Reader) -> Value:
+    return str(len(facts.debts) + facts.more) if facts.debts else None
+
+
+def _totals(facts: Facts, reader: Reader) -> Value:
+    return " + ".join(format_money(money, reader.locale) for money in facts.totals) or None
+
+
 VALUES: dict[str, Callable[[Facts, Reader], Value]] = {
     "merchant": _merchant,
     "name": _name,
@@ -91,6 +117,9 @@ VALUES: dict[str, Callable[[Facts, Reader], Value]] = {
     "paid": _paid,
     "payment_id": _payment_id,
     "detail": _detail,
+    "debts": _debts,
+    "count": _count,
+    "totals": _totals,
 }
 """Every variable a text may use."""
 

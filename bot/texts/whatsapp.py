@@ -24,6 +24,8 @@ VARIABLE_NAMES = (
     URL_SUFFIX,
     "due",
     "expires",
+    "count",
+    "totals",
 )
 """What a template may have filled in."""
 
@@ -32,6 +34,8 @@ _STANDS_IN = {
     "reminder_friendly": "reminder",
     "reminder_due": "reminder",
     "reminder_last": "reminder",
+    "reminder_promised": "reminder",
+    "reminder_digest": "reminder",
 }
 """Which other template serves where a purpose has none of its own."""
 
@@ -74,7 +78,8 @@ class WhatsAppTemplates:
         """Read a TOML file with a table per purpose and language.
 
         `[link.es]` has `content_sid = "HX…"` and `variables = ["name", …]`, and may have
-        `url_base`, the fixed part of the URL button.
+        `url_base`, the fixed part of the URL button. A reminder looks for its tone first, as
+        `[reminder_last.es]`, and then for `[reminder.es]`, which may serve all of them.
 
         Raises:
             TemplatesError: everything that is wrong in it.

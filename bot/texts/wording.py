@@ -18,7 +18,7 @@ from bot.texts.purposes import (
     SUBJECT,
     Manner,
 )
-from bot.texts.segments import fit_segment
+from bot.texts.segments import fit_parts
 from bot.texts.values import VALUES, Reader, values_of
 from channels.base import ChannelName
 
@@ -54,7 +54,7 @@ class Texts:
         Args:
             purpose: a name of `MANNERS`.
             locale: the customer's; None and unknown ones give the default.
-            channel: decides form and length; SMS is shortened to one segment where it can be.
+            channel: decides form and length; SMS is shortened to its segments where it can be.
             facts: raw; they are cleaned, formatted and escaped here.
 
         Raises:
@@ -73,7 +73,7 @@ class Texts:
         text = self._catalog.texts[f"{language}/{purpose}.{form}"]
         values = values_of(text.names, facts, reader)
         if form == SMS:
-            return Wording(fit_segment(text.template.render, values))
+            return Wording(fit_parts(text.template.render, values, manner.sms_parts))
         prose = tidy(text.template.render(values))
         if form == EMAIL:
             return self._email(purpose, prose, facts, language, reader)
@@ -96,7 +96,8 @@ class Texts:
             for name in (locale, self.default_locale, language)
             if name and is_same_language(name, language)
         )
-        return language, Reader(spoken, patterns, self._merchant)
+        digest = self._catalog.words[language]["digest"]
+        return language, Reader(spoken, patterns, self._merchant, digest)
 
     def _email(
         self, purpose: str, prose: str, facts: Facts, language: str, reader: Reader

@@ -57,6 +57,8 @@ def test_every_variable_is_filled_by_its_number(tmp_path: Path) -> None:
             "7": "Ypo5z2zTpLqWoe3eVvZMH",
             "8": "viernes 3 de abril",
             "9": "viernes 3 de abril, 14:05",
+            "10": "2",
+            "11": "Q300.00",
         },
     )
 
@@ -66,7 +68,7 @@ def test_every_variable_is_filled_by_its_number(tmp_path: Path) -> None:
 def test_no_value_is_empty_or_spread_over_lines(locale: str, facts: Facts) -> None:
     values = variables(facts, VARIABLE_NAMES, locale=locale, texts=TEXTS)
     assert values is not None
-    assert list(values) == [str(number) for number in range(1, 10)]
+    assert list(values) == [str(number) for number in range(1, len(VARIABLE_NAMES) + 1)]
     for value in values.values():
         assert value.strip()
         assert not any(bad in value for bad in ("\n", "\t", "    ", "None", "\u202e"))
@@ -86,7 +88,8 @@ def test_other_templates_serve_where_there_is_none(tmp_path: Path) -> None:
         return None if filled is None else filled.content_sid
 
     assert sid("resend", "es-GT") == SID
-    assert sid("reminder_last", "es") == OTHER
+    for tone in ("friendly", "due", "last", "promised", "digest"):
+        assert sid(f"reminder_{tone}", "es") == OTHER
     assert sid("link", "en") == SID
     assert sid("receipt", "es") is None
 
