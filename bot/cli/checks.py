@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from bot.cli.service import ENV_FILE
+from bot.domain.calendars import NeverOpenError, Reminding, Window, pack_of, zone_of
 from bot.domain.money import Money
 from bot.settings import Settings, near_misses
 from channels.base import ChannelName
@@ -50,6 +51,7 @@ def check_all(settings: Settings) -> Iterator[Finding]:
     yield from _channels(settings)
     yield from _migo(settings)
     yield from _templates(settings)
+    yield from _reminders(settings)
     yield from _database(settings)
     yield from _redis(settings)
     yield from _public_url(settings)
@@ -129,6 +131,41 @@ def _templates(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 Level.FAIL if is_ours and "link" in missing else Level.WARN, "templates", text
             )
+
+
+def _reminders(settings: Settings) -> Iterator[Finding]:
+    from bot import wiring
+
+    try:
+        reminding = wiring.reminding(settings)
+    except ValueError as error:
+        yield Finding(Level.FAIL, "reminders", "; ".join(str(error).splitlines()))
+        return
+    yield Finding(Level.OK, "reminders", f"rules and zones of {len(reminding.packs) - 1} countries")
+    home = settings.merchant.region
+    if closed := _never_open(reminding):
+        level = Level.FAIL if home in closed else Level.WARN
+        text = f"REMINDER_HOURS leave no moment that is allowed in {', '.join(closed)}"
+        yield Finding(level, "reminders", text)
+    pack = pack_of(reminding.packs, home)
+    if pack.has_several_zones and home not in settings.reminders.zones:
+        text = f"{home} has several zones and {pack.zone} is taken; is it right? See TIME_ZONES"
+        yield Finding(Level.WARN, "reminders", text)
+    if not any(hours.opens <= reminding.at < hours.closes for hours in reminding.hours):
+        text = "REMINDER_TIME is outside REMINDER_HOURS: all are moved to when these begin"
+        yield Finding(Level.WARN, "reminders", text)
+
+
+def _never_open(reminding: Reminding) -> list[str]:
+    """The countries in which no reminder could ever be sent."""
+    found = []
+    for code, pack in reminding.packs.items():
+        zone = zone_of(override=None, region=code, packs=reminding.packs, default="UTC")
+        try:
+            Window(reminding.hours, pack).next_open(datetime.now(UTC), zone)
+        except NeverOpenError:
+            found.append(code)
+    return found
 
 
 def _database(settings: Settings) -> Iterator[Finding]:

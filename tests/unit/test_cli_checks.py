@@ -127,6 +127,30 @@ def test_a_database_is_looked_at_and_never_made(tmp_path: Path) -> None:
     assert current == Finding(Level.OK, "database", "opens, and is of this version")
 
 
+def test_reminders_can_be_sent_everywhere_by_default() -> None:
+    [fine] = found("reminders")
+    assert (fine.level, fine.text) == (Level.OK, "rules and zones of 24 countries")
+
+
+def test_hours_that_a_country_forbids_are_seen() -> None:
+    _, closed = found("reminders", REMINDER_HOURS="sun 10:00-12:00")
+    assert (closed.level, closed.text.rpartition(" in ")[2]) == (Level.WARN, "CO, CL, EC, PE, MX")
+    at_home = levels("reminders", REMINDER_HOURS="sun 10:00-12:00", DEFAULT_REGION="PE")
+    assert at_home == [Level.OK, Level.FAIL]
+
+
+def test_a_zone_taken_for_a_whole_country_is_told() -> None:
+    _, zone = found("reminders", DEFAULT_REGION="MX")
+    assert (zone.level, "America/Mexico_City" in zone.text) == (Level.WARN, True)
+    own = {"DEFAULT_REGION": "MX", "TIME_ZONES": "MX=America/Tijuana"}
+    assert levels("reminders", **own) == [Level.OK]
+
+
+def test_a_time_outside_the_hours_is_told() -> None:
+    _, late = found("reminders", REMINDER_TIME="19:00")
+    assert (late.level, "REMINDER_TIME" in late.text) == (Level.WARN, True)
+
+
 def test_a_database_server_that_is_away_is_a_failure() -> None:
     [away] = found("database", DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/x")
     assert away.level is Level.FAIL

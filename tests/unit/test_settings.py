@@ -1,11 +1,13 @@
 """Settings come from a mapping alone, complete and checked, or tell every fault at once."""
 
 import dataclasses
+from datetime import time
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from bot.domain.hours import hours_of
 from bot.settings import LocalSettings, Settings, SettingsError, SmtpServer, near_misses
 from channels.base import ChannelName
 
@@ -59,6 +61,25 @@ def test_defaults_are_the_contract() -> None:
     assert (settings.log.format, settings.log.level) == (None, "INFO")
 
 
+def test_defaults_of_reminders_are_the_contract() -> None:
+    given = load().reminders
+    assert given.hours == hours_of("mon-sat 09:00-18:00")
+    assert (given.at, given.gap_hours, given.max_steps) == (time(10), 20, 3)
+    assert (given.cap_day, given.cap_week) == (1, 2)
+    assert (given.plans_path, dict(given.zones)) == (None, {})
+
+
+def test_reminders_are_told_when_and_where() -> None:
+    given = load(
+        REMINDER_HOURS="mon-fri 08:00-24:00",
+        REMINDER_TIME="9:30",
+        TIME_ZONES="MX=America/Tijuana, BR = America/Manaus",
+    ).reminders
+    assert given.hours == hours_of("mon-fri 08:00-24:00")
+    assert given.at == time(9, 30)
+    assert dict(given.zones) == {"MX": "America/Tijuana", "BR": "America/Manaus"}
+
+
 def test_everything_missing_is_told_at_once() -> None:
     told = problems({})
     assert [line.partition(":")[0] for line in told] == [
@@ -97,6 +118,18 @@ def test_wrong_and_missing_are_told_together() -> None:
         ("DEFAULT_REGION", "Guatemala"),
         ("DEFAULT_LOCALE", "Spanish!"),
         ("TIMEZONE", "Guatemala"),
+        ("REMINDER_HOURS", "9-18"),
+        ("REMINDER_HOURS", "mon 18:00-09:00"),
+        ("REMINDER_TIME", "10"),
+        ("REMINDER_TIME", "24:00"),
+        ("REMINDER_CAP_DAY", "0"),
+        ("REMINDER_CAP_WEEK", "many"),
+        ("REMINDER_GAP_HOURS", "0"),
+        ("REMINDER_MAX", "6"),
+        ("REMINDERS_FILE", "no/such/file.toml"),
+        ("TIME_ZONES", "MX"),
+        ("TIME_ZONES", "MX=Tijuana"),
+        ("TIME_ZONES", "Mexico=America/Tijuana"),
         ("MIGO_AMOUNT_UNIT", "cents"),
         ("MIGO_DISPATCHES", "maybe"),
         ("MIGO_CURRENCIES", "GTQ,QQQ"),
