@@ -14,7 +14,7 @@ help:
 	@echo "make demo     the whole loop on every channel, against the built-in sandbox"
 	@echo "make test     lint, import contracts, types, tests (ARGS='-k name' for pytest)"
 	@echo "make bench    benchmarks"
-	@echo "make torture  the crash tests, many more times"
+	@echo "make torture  hours of crashes, races and bad input (ARGS='--only kill9 --seed 7')"
 	@echo "make lock     bring the locks to the newest versions allowed"
 	@echo "make clean    remove what make made"
 
@@ -28,7 +28,7 @@ bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 torture: $(VENV)/.dev
-	@TORTURE=1 $(BIN)/python -m pytest tests/crash $(ARGS)
+	@$(BIN)/python -m tests.crash.torture $(ARGS)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/it"; exit 2; }

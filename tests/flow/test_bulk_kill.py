@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.crash.cuts import Cut
-from tests.crash.test_kill_serve import Killed
+from tests.crash.killed import Killed
 from tests.services import eventually
 
 SEED = 20261123

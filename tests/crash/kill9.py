@@ -1,0 +1,253 @@
+"""`kill -9` at random moments under load: nothing acknowledged is lost, little comes twice.
+
+How often a message may come twice is not guessed: it is the number of rows that were `sending` in
+the database when the process that sent them died.
+"""
+
+import asyncio
+import random
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from bot.app import ALL_ROLES, Role
+from bot.scheduler import Scheduler
+from bot.store.migrate import migrate
+from tests.contract.books_invariants import check_books
+from tests.contract.databases import empty
+from tests.crash.crowd import Crowd, received, until
+from tests.crash.cuts import Cut
+from tests.crash.fleet import Fleet, Member
+from tests.crash.mortal import LEASES_OVER, MortalService
+from tests.crash.report import Report, seconds, share
+from tests.services import free_port
+
+ROUND = 100
+"""Kills on one database; then all is brought to rest and compared."""
+
+MOST_ALIVE_S = 0.25
+ANSWER_WITHIN_S = 20.0
+_SENDING = "select id, token, purpose, claimed_by from outbox where status = 'sending'"
+Row = tuple[int, str, str, str]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What all rounds together found."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    ready: list[float] = field(default_factory=list)
+    answered: list[float] = field(default_factory=list)
+    quiesce: list[float] = field(default_factory=list)
+    lost: list[object] = field(default_factory=list)
+    missing: list[object] = field(default_factory=list)
+    exposed: list[object] = field(default_factory=list)
+    broken: list[object] = field(default_factory=list)
+
+
+async def kill9(engine: str, *, cycles: int, seed: int, postgres_url: str | None = None) -> Report:
+    """Kill the service `cycles` times on a database of `engine`."""
+    chance, tally, began = random.Random(seed), Tally(), time.monotonic()
+    for first in range(0, cycles, ROUND):
+        with tempfile.TemporaryDirectory(prefix="paybot-kill9-") as name:
+            folder = Path(name)
+            url = postgres_url if engine == "postgres" else f"sqlite:///{folder}/paybot.db"
+            assert url is not None, "kill9 on PostgreSQL needs its URL"
+            migrate(url)
+            if engine == "postgres":
+                empty(url)
+            async with KilledFleet(folder, url, tally, chance) as service:
+                await service.live(min(ROUND, cycles - first))
+            tally.counts["broken"] += not _is_whole(url, folder)
+    return _report(engine, cycles, seed, tally, time.monotonic() - began)
+
+
+class KilledFleet(MortalService):
+    """The service as processes that are killed; at the end its books are opened in this one."""
+
+    is_revived = False
+
+    def __init__(self, folder: Path, url: str, tally: Tally, chance: random.Random) -> None:
+        super().__init__(folder, url, Cut(""))
+        self._tally = tally
+        self._chance = chance
+        self._is_sqlite = url.startswith("sqlite")
+        self._sending: set[Row] = set()
+        self._dead: set[int] = set()
+
+    def environment(self) -> dict[str, str]:
+        return {**super().environment(), "PUBLIC_URL": f"http://127.0.0.1:{self.port}"}
+
+    async def start(self, roles: frozenset[Role] = ALL_ROLES) -> None:
+        """Prepare the processes; `live` starts them."""
+        for provider, operation in (("migo", "create"), ("smtp", "data"), ("twilio", "create")):
+            # Carried out, then answered late: the longer a call takes the more deaths meet it.
+            self.sandbox.faults.order(provider, operation, "delay", 10**9, seconds=0.01)
+        ports = [self.port, free_port()]
+        self.fleet = Fleet.of(self.environment(), self._folder, ports, is_sqlite=self._is_sqlite)
+        self.crowd = Crowd(self.sandbox, self.fleet.ports, self._chance)
+
+    async def live(self, cycles: int) -> None:
+        """Be killed so many times, then come to rest and be compared."""
+        self.fleet.start(self.fleet.members)
+        await self.fleet.until_ready(self.fleet.members)
+        self.crowd.start()
+        for _ in range(cycles):
+            await self._cycle()
+        await self.crowd.stop()
+        self._kill(self.fleet.members)
+        self._note_sending()
+        await self._come_to_rest()
+        await self._compare()
+
+    async def _cycle(self) -> None:
+        await asyncio.sleep(self._chance.uniform(0, MOST_ALIVE_S))
+        dying = self._some()
+        self._kill(dying)
+        if self._is_sqlite:
+            # On PostgreSQL the rows stay until their lease ends, which no round outlives.
+            self._note_sending()
+        began = time.monotonic()
+        self.fleet.start(dying)
+        if self._chance.random() < 0.1:
+            return
+        await self.fleet.until_ready(dying)
+        self._tally.ready.append(time.monotonic() - began)
+        answers = await until(lambda: self.crowd.answered_at > began, ANSWER_WITHIN_S)
+        if answers:
+            self._tally.answered.append(self.crowd.answered_at - began)
+
+    def _some(self) -> list[Member]:
+        """All of them, or one."""
+        members = self.fleet.members
+        return members if self._chance.random() < 0.3 else [self._chance.choice(members)]
+
+    def _kill(self, dying: list[Member]) -> None:
+        self._dead.update(member.pid for member in dying)
+        self.fleet.kill(dying)
+        self._tally.counts["kills"] += 1
+
+    def _note_sending(self) -> None:
+        rows = _sending(self._database_url, self._folder)
+        mine = {row for row in rows if int(row[3].split("-")[-2]) in self._dead}
+        self._sending |= mine
+
+    async def _come_to_rest(self) -> None:
+        began = time.monotonic()
+        await super().start()
+        self.is_revived = True
+        if not self._is_sqlite:
+            self.clock.moved += LEASES_OVER
+            sweeps = Scheduler(self.app.store, self.app.rules)
+            await self.app.store.transact(sweeps.release_lapsed)
+        await self.rest()
+        while await self.crowd.pay_rest(self.port):
+            await self.rest()
+        self._tally.quiesce.append(time.monotonic() - began)
+
+    async def stop(self) -> None:
+        self.fleet.kill_all()
+        if self.is_revived:
+            await super().stop()
+
+    async def _compare(self) -> None:
+        """The crowd's memory, the books and what reached the customers must tell one story."""
+        tally, crowd = self._tally, self.crowd
+        kept = {bytes(body) for (body,) in await self.select("select body from inbox")}
+        acked = [body for bodies in crowd.acked.values() for body in bodies]
+        tally.lost += [body for body in acked if body not in kept]
+        await self._compare_customers()
+        try:
+            await self.app.store.transact(lambda tx: check_books(tx, set()))
+        except AssertionError as error:
+            tally.broken.append(str(error))
+        counts = tally.counts
+        counts["payments"] += len(crowd.created)
+        counts["acked"] += len(acked)
+        counts["unacked"] += crowd.unacked
+        counts["exec"] += self.fleet.executed
+        counts["5xx"] += crowd.statuses[503]
+        counts["dup_bound"] += sum(row[2] == "receipt" for row in self._sending)
+        counts["link_bound"] += sum(row[2] == "link" for row in self._sending)
+        [(known,)] = await self.select("select count(*) from link")
+        counts["orphans"] += len(list(self.sandbox.migo.transactions)) - known
+        [(parked,)] = await self.select("select count(*) from fact where payment_id is null")
+        counts["parked_left"] += parked
+        paid = "select count(*) from payment where status = 'paid'"
+        counts["paid"] += (await self.select(paid))[0][0]
+
+    async def _compare_customers(self) -> None:
+        held = "select external_id from payment where status != 'paid'"
+        unpaid = {name for (name,) in await self.select(held)}
+        counts = self._tally.counts
+        for number in self.crowd.created:
+            uids, receipts = received(self.sandbox, number)
+            if len(set(uids)) > 1:
+                self._tally.exposed.append((number, uids))
+            is_acked = any(uid in self.crowd.acked for uid in uids)
+            if is_acked and (not receipts or f"INV-{number}" in unpaid):
+                self._tally.missing.append(number)
+            counts["receipts_dup"] += max(0, len(receipts) - 1)
+            counts["links_dup"] += max(0, len(uids) - 1)
+
+
+def _sending(url: str, folder: Path) -> list[Row]:
+    """The rows that somebody was sending; a file is copied, lest looking should repair it."""
+    if not url.startswith("sqlite"):
+        with psycopg.connect(url) as connection:
+            return connection.execute(_SENDING).fetchall()
+    copy = folder / "copy.db"
+    for end in ("", "-wal"):
+        source = folder / f"paybot.db{end}"
+        (folder / f"copy.db{end}").unlink(missing_ok=True)
+        if source.exists():
+            shutil.copy(source, folder / f"copy.db{end}")
+    file = sqlite3.connect(copy)
+    try:
+        return file.execute(_SENDING).fetchall()
+    finally:
+        file.close()
+
+
+def _is_whole(url: str, folder: Path) -> bool:
+    if not url.startswith("sqlite"):
+        binary = shutil.which("pg_amcheck")
+        return binary is None or not subprocess.run([binary, "--dbname", url], check=False)
+    connection = sqlite3.connect(folder / "paybot.db")
+    try:
+        return connection.execute("pragma integrity_check").fetchall() == [("ok",)]
+    finally:
+        connection.close()
+
+
+def _report(engine: str, cycles: int, seed: int, tally: Tally, took_s: float) -> Report:
+    counts, report = tally.counts, Report("kill9")
+    names = ("exec", "acked", "unacked", "5xx", "payments", "paid", "orphans", "parked_left")
+    report.figures |= {"engine": engine, "seed": seed, "cycles": cycles, "secs": took_s}
+    report.figures |= {name: counts[name] for name in names}
+    report.none_of("lost", tally.lost)
+    report.none_of("receipts_missing", tally.missing)
+    report.none_of("multi_exposed", tally.exposed)
+    report.none_of("books_wrong", tally.broken)
+    for duplicates, bound in (("receipts_dup", "dup_bound"), ("links_dup", "link_bound")):
+        report.figures |= {duplicates: counts[duplicates], bound: counts[bound]}
+        report.must(counts[duplicates] <= counts[bound], f"{duplicates} above its bound")
+        report.must_bite(counts[bound], f"{bound}: nobody died while sending")
+    report.must(counts["parked_left"] == 0, "facts are parked for ever")
+    report.must_bite(counts["acked"], "acknowledged callbacks")
+    report.must_bite(cycles < ROUND or counts["orphans"], "orphans: nobody died in a create")
+    report.figures["recovery_p50"] = seconds(share(tally.ready, 50))
+    report.figures["p95"] = seconds(share(tally.ready, 95))
+    report.figures["max"] = seconds(max(tally.ready, default=0))
+    report.figures["answer_p95"] = seconds(share(tally.answered, 95))
+    report.figures["quiesce"] = seconds(max(tally.quiesce, default=0))
+    report.figures["integrity"] = "broken" if counts["broken"] else "ok"
+    report.must(not counts["broken"], "the database is not whole")
+    return report

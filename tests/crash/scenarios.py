@@ -1,0 +1,41 @@
+"""Every torture scenario: how often it runs before a release, and how often at every change."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from tests.crash import kill9
+from tests.crash.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a scenario runs: the seed of all its chance, and a migrated PostgreSQL database."""
+
+    seed: int
+    postgres_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A function of place and count, and the count of each tier."""
+
+    run: Callable[[Place, int], Coroutine[Any, Any, Report]]
+    full: int
+    short: int
+    needs_postgres: bool = False
+
+
+async def _kill9_sqlite(place: Place, count: int) -> Report:
+    return await kill9.kill9("sqlite", cycles=count, seed=place.seed)
+
+
+async def _kill9_postgres(place: Place, count: int) -> Report:
+    url = place.postgres_url
+    return await kill9.kill9("postgres", cycles=count, seed=place.seed, postgres_url=url)
+
+
+SCENARIOS = {
+    "kill9-sqlite": Scenario(_kill9_sqlite, 1000, 12),
+    "kill9-postgres": Scenario(_kill9_postgres, 1000, 6, needs_postgres=True),
+}
