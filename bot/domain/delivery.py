@@ -126,7 +126,9 @@ MANNERS: dict[Purpose, Manners] = {
     Purpose.LINK: Manners(
         OnUncertain.RESEND, timedelta(hours=24), asks_money=True, follows_route=True
     ),
-    Purpose.REMINDER: Manners(OnUncertain.DROP, timedelta(hours=10), asks_money=True),
+    Purpose.REMINDER: Manners(
+        OnUncertain.DROP, timedelta(hours=10), asks_money=True, follows_route=True
+    ),
     Purpose.RECEIPT: Manners(
         OnUncertain.RESEND, timedelta(hours=72), is_exempt=True, follows_route=True
     ),

@@ -16,11 +16,14 @@ from bot.domain.delivery import (
 )
 from bot.domain.payment import UNPAID, Alert, Payment, PaymentStatus
 from bot.handlers.facts import on_link_made
-from bot.handlers.planning import alarm, plan_create
-from bot.handlers.rules import Dispatches, Rules
-from bot.store import ledger, links, outbox, payments
+from bot.handlers.planning import alarm, has_no_reader, plan_create
+from bot.handlers.rules import Rules
+from bot.store import ledger, links, outbox, payments, reminding
 from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
+
+_BARRED = frozenset({"migo.customer_blocked", "migo.customer_suspended", "migo.customer_excluded"})
+"""Migo takes no payment from this customer, whichever link they were sent."""
 
 
 def on_create_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) -> None:
@@ -30,6 +33,7 @@ def on_create_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) 
     match outcome:
         case Done(LinkMade() as made):
             outbox.end(tx, item.id, "done")
+            reminding.unbar(tx, item.payment.customer_id)
             on_link_made(
                 tx, rules, item.attempt, uid=made.uid, reference=made.reference, url=made.url
             )
@@ -41,6 +45,8 @@ def on_create_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) 
         case RetryLater() | Refused():
             links.end_attempt(tx, item.attempt.id, "refused", error_key=outcome.code)
             outbox.end(tx, item.id, "dead", error=outcome.reason)
+            if outcome.code in _BARRED:
+                reminding.bar(tx, item.payment.customer_id, outcome.reason)
             payment = payments.read(tx, item.payment.id, lock=True)
             if payment is not None and payment.status in UNPAID:
                 _hold(tx, rules, payment, Alert.CREATE_REFUSED, outcome.reason, outcome.code)
@@ -64,7 +70,7 @@ def _on_unknown_create(tx: Tx, rules: Rules, item: OutboxItem, outcome: Uncertai
     if payment is None or attempt is None:
         raise TypeError("a create_link row belongs to an attempt of a payment")
     unknown = [each for each in links.attempts_of(tx, payment.id) if each.state == "unknown"]
-    is_safe = rules.dispatches is Dispatches.NO and outcome.uid is None
+    is_safe = has_no_reader(tx, rules) and outcome.uid is None
     if not is_safe or len(unknown) >= MAX_UNKNOWN_CREATES or payment.status not in UNPAID:
         _hold(tx, rules, payment, Alert.CREATE_UNKNOWN, outcome.reason, outcome.code)
         return

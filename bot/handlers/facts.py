@@ -1,5 +1,6 @@
 """What Migo reports about links, and what a payment becomes of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,9 +18,10 @@ from bot.domain.payment import (
     fold_link,
     payment_status_of,
 )
-from bot.handlers import cards
+from bot.handlers import cards, reminding
+from bot.handlers.matching import Named, owner_of
 from bot.handlers.payment import must_read, stop_asking
-from bot.handlers.planning import alarm, news_route, plan_link, plan_message, tell_staff
+from bot.handlers.planning import MIGO, alarm, news_route, plan_link, plan_message, tell_staff
 from bot.handlers.rules import Rules
 from bot.store import ledger, links, payments, sales
 from bot.store.engine import Tx
@@ -48,13 +50,13 @@ def on_payment_event(tx: Tx, rules: Rules, report: Report) -> str:
     A uid that we do not know is kept as a parked fact and looked at again by `match_parked`.
     """
     links.lock_uid(tx, report.uid)
-    link = links.find_link(tx, report.uid) or _adopt_orphan(
-        tx, rules, uid=report.uid, external_id=report.external_id, reference=report.reference
-    )
+    named = Named(report.uid, report.external_id, report.reference, report.money)
+    link = owner_of(tx, rules, named)
+    uid = report.uid if link is None else link.uid
     is_new = links.add_fact(
         tx,
         links.NewFact(
-            uid=report.uid,
+            uid=uid,
             status=report.status,
             raw_status=report.raw_status,
             money=report.money,
@@ -68,43 +70,11 @@ def on_payment_event(tx: Tx, rules: Rules, report: Report) -> str:
     )
     if link is None:
         return "parked" if is_new else "repeat"
-    was_parked = links.adopt_facts(tx, report.uid, link.payment_id) > 0
+    was_parked = links.adopt_facts(tx, uid, link.payment_id) > 0
     if not is_new and not was_parked:
         return "repeat"
     apply_facts(tx, rules, link.payment_id, inbox_id=report.inbox_id)
     return "booked"
-
-
-def _adopt_orphan(
-    tx: Tx, rules: Rules, *, uid: str, external_id: str | None, reference: str | None
-) -> Link | None:
-    """Give a uid we never learnt of to the attempt it names, if that attempt's end is unknown."""
-    payment_id, separator, number = (external_id or "").rpartition(".")
-    if not separator or not number.isdecimal():
-        return None
-    attempt = next(
-        (
-            each
-            for each in links.attempts_of(tx, payment_id)
-            if str(each.attempt_no) == number and each.state in ("unknown", "dropped")
-        ),
-        None,
-    )
-    if attempt is None or any(
-        each.attempt_no == attempt.attempt_no for each in links.links_of(tx, payment_id)
-    ):
-        return None
-    orphan = links.insert_link(tx, attempt, uid=uid, reference=reference, url="")
-    links.supersede(tx, orphan.id, why="its creation was never confirmed to us")
-    alarm(
-        tx,
-        rules,
-        Alert.ORPHAN_PAID,
-        key=uid,
-        detail=f"Migo reports on {uid}, a link whose creation was never confirmed to us",
-        payment=payments.read(tx, payment_id),
-    )
-    return orphan
 
 
 def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) -> Payment:
@@ -119,13 +89,17 @@ def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) 
         _raise_fold_alerts(tx, rules, payment, link, fold, inbox_id=inbox_id)
         if fold.status is not link.status:
             links.set_status(tx, link.id, fold.status)
+            _note_reader(tx, rules, link)
             news = replace(link, status=fold.status)
     parts = [*statuses]
     if payment.status is PaymentStatus.PAID and sales.is_settled(tx, payment_id):
         parts.append(LinkStatus.PAID)
     target, alerts = payment_status_of(payment.status, parts)
     for kind in sorted(alerts):
-        alarm(tx, rules, kind, key=payment.id, detail=_ALERT_TEXT[kind], payment=payment)
+        detail = _ALERT_TEXT[kind]
+        if kind is Alert.OVERPAID:
+            detail = f"{detail}. {_refund_request(payment, known, statuses)}"
+        alarm(tx, rules, kind, key=payment.id, detail=detail, payment=payment)
     if Alert.OVERPAID in alerts:
         payments.flag_overpaid(tx, payment.id)
     if target is not payment.status:
@@ -137,6 +111,20 @@ def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) 
         _owe_news(tx, rules, payment, link, status)
     cards.refresh(tx, payment_id)
     return payment
+
+
+def _refund_request(payment: Payment, known: Sequence[Link], statuses: Sequence[LinkStatus]) -> str:
+    """What to write to Migo, where a refund cannot be asked for otherwise."""
+    paid = [link for link, status in zip(known, statuses, strict=True) if status is LinkStatus.PAID]
+    amount = f"{payment.money.major()} {payment.money.currency}"
+    ways = [f"{link.uid} (reference {link.reference or '-'})" for link in paid]
+    if len(ways) == 1:
+        ways.append("outside of Migo")
+    named = " and ".join(ways)
+    return (
+        f'To send to Migo: "Please refund {amount} of transaction {paid[-1].uid}. The payment '
+        f'{payment.id} was paid more than once: {named}."'
+    )
 
 
 _ALERT_TEXT = {
@@ -156,6 +144,16 @@ def _raise_fold_alerts(
     for kind in sorted(fold.alerts):
         detail = f"{_ALERT_TEXT[kind]} (uid {link.uid})"
         alarm(tx, rules, kind, key=link.uid, detail=detail, payment=payment, inbox_id=inbox_id)
+
+
+def _note_reader(tx: Tx, rules: Rules, link: Link) -> None:
+    """News of a link that we never had the URL of: somebody else showed it to the customer."""
+    if not link.url:
+        detail = (
+            f"{link.uid} was used though we never learnt of it, so Migo seems to message customers "
+            "itself; no link is made anew by itself until somebody closes this alert"
+        )
+        alarm(tx, rules, Alert.MIGO_WRITES, key=MIGO, detail=detail, reopens=True)
 
 
 _MONEY_MOVED = frozenset(
@@ -213,11 +211,11 @@ def match_parked(tx: Tx, rules: Rules, *, older_than: timedelta) -> int:
 
 def _match(tx: Tx, rules: Rules, parked: links.ParkedFact) -> bool:
     links.lock_uid(tx, parked.uid)
-    link = links.find_link(tx, parked.uid) or _adopt_orphan(
-        tx, rules, uid=parked.uid, external_id=parked.external_id, reference=parked.reference
-    )
+    named = Named(parked.uid, parked.external_id, parked.reference, parked.money)
+    link = owner_of(tx, rules, named)
     if link is not None:
-        links.adopt_facts(tx, parked.uid, link.payment_id)
+        links.rename_facts(tx, parked.uid, link.uid)
+        links.adopt_facts(tx, link.uid, link.payment_id)
         apply_facts(tx, rules, link.payment_id, inbox_id=parked.inbox_id)
         return True
     alarm(
@@ -251,6 +249,7 @@ def on_link_made(
     if payment.status in UNPAID:
         start = payment.route.index(attempt.channel) if attempt.channel in payment.route else 0
         plan_link(tx, rules, payment, link, payment.route[start:])
+        reminding.begin(tx, rules, payment)
     else:
         ledger.decide(tx, payment.id, "link not sent", f"the payment is {payment.status.value}")
     if links.adopt_facts(tx, uid, payment.id):

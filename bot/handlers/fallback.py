@@ -2,8 +2,8 @@
 
 from bot.domain.delivery import Purpose
 from bot.domain.payment import Alert
-from bot.handlers.planning import alarm, plan_create
-from bot.handlers.rules import Dispatches, Rules
+from bot.handlers.planning import alarm, has_no_reader, plan_create
+from bot.handlers.rules import Rules
 from bot.store import deliveries, ledger, links, outbox
 from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
@@ -47,7 +47,7 @@ def decide(tx: Tx, item: OutboxItem, what: str, why: str) -> None:
 
 def _may_replace(tx: Tx, rules: Rules, item: OutboxItem, channel: ChannelName) -> bool:
     link = item.link
-    if rules.dispatches is not Dispatches.NO or link is None or item.payment is None:
+    if link is None or item.payment is None or not has_no_reader(tx, rules):
         return False
     if rules.migo_channels[channel] == link.migo_channel:
         return False
@@ -77,7 +77,7 @@ def _replace_link(tx: Tx, rules: Rules, item: OutboxItem, channel: ChannelName, 
 
 def tell_undeliverable(tx: Tx, rules: Rules, item: OutboxItem, why: str) -> None:
     """Have a person look at a message that no channel could bring."""
-    if item.purpose is Purpose.STAFF or item.payment is None:
+    if item.purpose in (Purpose.STAFF, Purpose.REMINDER) or item.payment is None:
         return
     alarm(
         tx,

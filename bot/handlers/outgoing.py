@@ -19,7 +19,7 @@ from bot.domain.delivery import (
     backoff_s,
 )
 from bot.domain.payment import UNPAID, Alert
-from bot.handlers import bulk, cards
+from bot.handlers import bulk, cards, reminding
 from bot.handlers.creation import on_create_outcome
 from bot.handlers.fallback import decide, next_channel, tell_undeliverable
 from bot.handlers.invitation import invite_where_missing
@@ -42,7 +42,11 @@ def claim(
     What a link message exposes is latched in this transaction, so before its first byte leaves.
     """
     taken = outbox.take(tx, lane=lane, limit=limit, lease=lease, token=token, worker=worker)
-    going = [item for item in taken if _may_go(tx, rules, item)]
+    wanted = [item for item in taken if _is_wanted(tx, item)]
+    reminders = [item for item in wanted if item.purpose is Purpose.REMINDER]
+    others = [item for item in wanted if item.purpose is not Purpose.REMINDER]
+    asked = [*others, *reminding.admit(tx, rules, reminders)]
+    going = [item for item in asked if _is_reachable(tx, rules, item)]
     creates = [item.attempt.id for item in going if item.attempt is not None]
     if creates:
         links.start_attempts(tx, creates)
@@ -51,25 +55,35 @@ def claim(
     return [item for item in going if item.id not in hidden]
 
 
-def _may_go(tx: Tx, rules: Rules, item: OutboxItem) -> bool:
-    """Whether this row may go out; if not, it is ended or sent on to the next channel."""
+def _is_wanted(tx: Tx, item: OutboxItem) -> bool:
+    """Whether this row is still to be done; if not, it is ended."""
     stale = _why_stale(tx, item)
     if stale is not None:
         _drop(tx, item, stale)
-        return False
+    return stale is None
+
+
+def _is_reachable(tx: Tx, rules: Rules, item: OutboxItem) -> bool:
+    """Whether there is an address that wants it; if not, it is sent on to the next channel."""
     if item.kind == outbox.CREATE_LINK or item.purpose is None:
         return True
     if item.address is None:
-        outbox.uncount_try(tx, item.id)
+        _uncount_try(tx, item)
         next_channel(tx, rules, item, why=f"no {item.channel} address is known")
         if item.channel is ChannelName.TELEGRAM:
             invite_where_missing(tx, rules, item)
         return False
     if item.reach == "blocked" or (item.reach == "opted_out" and not _is_exempt(item.purpose)):
-        outbox.uncount_try(tx, item.id)
+        _uncount_try(tx, item)
         next_channel(tx, rules, item, why=f"the customer said stop on {item.channel}")
         return False
     return True
+
+
+def _uncount_try(tx: Tx, item: OutboxItem) -> None:
+    # A reminder keeps the count: what was tried does not come back to the channel it began with.
+    if item.purpose is not Purpose.REMINDER:
+        outbox.uncount_try(tx, item.id)
 
 
 def _is_exempt(purpose: Purpose) -> bool:
@@ -90,6 +104,8 @@ def _why_stale(tx: Tx, item: OutboxItem) -> str | None:
         return "its time ran out"
     if item.link is not None and item.link.superseded_at is not None:
         return "another link took its place"
+    if item.purpose is Purpose.REMINDER:
+        return None  # a late one is caught up with, or let go, for reasons of its own
     if MANNERS[item.purpose].on_uncertain is OnUncertain.DROP and tx.now >= item.give_up_at:
         return "its time is over"
     return None
@@ -151,7 +167,9 @@ def settle(tx: Tx, rules: Rules, ended: Sequence[tuple[OutboxItem, Outcome]]) ->
 
 def _acceptance(tx: Tx, rules: Rules, item: OutboxItem, sent: Sent) -> deliveries.Acceptance:
     deliver_by = None
-    if item.channel in rules.reports and rules.next_courier(item.route_left) is not None:
+    # A reminder without a report is no reason for a second one.
+    has_next = item.purpose is not Purpose.REMINDER and rules.next_courier(item.route_left)
+    if item.channel in rules.reports and has_next:
         deliver_by = tx.now + rules.fallback_of(ChannelName(item.channel))
     return deliveries.Acceptance(item, sent.provider_id, deliver_by)
 

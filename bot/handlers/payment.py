@@ -1,7 +1,7 @@
 """What is asked of a payment: make it, stop it, send its link again."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.domain.delivery import Purpose
 from bot.domain.money import Money
@@ -13,11 +13,8 @@ from bot.domain.payment import (
     PaymentStatus,
     may_move,
 )
-from bot.handlers import cards
-from bot.handlers.planning import (
-    plan_create,
-    plan_message,
-)
+from bot.handlers import cards, reminding
+from bot.handlers.planning import has_no_reader, plan_create, plan_message
 from bot.handlers.rules import Rules
 from bot.store import ledger, links, outbox, payments, people, showing
 from bot.store.engine import Tx
@@ -111,7 +108,7 @@ def create_payment(tx: Tx, rules: Rules, request: PaymentRequest) -> Created:
             reminders=request.reminders,
             send_at=request.send_at,
             due_at=request.due_at,
-            expires_at=request.expires_at or _default_expiry(rules, start, request.due_at),
+            expires_at=request.expires_at or rules.default_expiry(start, request.due_at),
         ),
     )
     payment = must_read(tx, new_id)
@@ -126,12 +123,6 @@ def create_payment(tx: Tx, rules: Rules, request: PaymentRequest) -> Created:
     else:
         plan_create(tx, rules, payment, channel=request.route[0], at=start)
     return Created(payment, is_new=True)
-
-
-def _default_expiry(rules: Rules, start: datetime, due_at: datetime | None) -> datetime:
-    """When we stop asking if nobody says when: never before it is due, with a week to be late."""
-    end = start + rules.link_ttl
-    return end if due_at is None else max(end, due_at + timedelta(days=7))
 
 
 def must_read(tx: Tx, payment_id: str) -> Payment:
@@ -230,6 +221,7 @@ def resend(
         route=route,
         payload={"again": True},
     )
+    reminding.begin(tx, rules, payment)
     ledger.decide(tx, payment.id, "link again", f"asked by {by}; the same URL")
     return must_read(tx, payment.id)
 
@@ -247,7 +239,7 @@ def _retry_create(
     if any(attempt.state in ("planned", "sending") for attempt in attempts):
         raise RequestError("its link is being made right now; nothing to send again yet")
     if any(attempt.state == "unknown" for attempt in attempts):
-        if not accepts_risk and rules.dispatches.value != "no":
+        if not accepts_risk and not has_no_reader(tx, rules):
             raise RequestError(
                 "a first link may exist at Migo and the customer may be able to pay both; repeat "
                 "with accept_risk if you know that it does not"

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from bot.domain.calendars import Reminding
 from bot.domain.catalogue import Catalogue
 from bot.domain.money import Money
+from bot.domain.recurring import Rule, RuleError, Slot
+from bot.domain.reminders import Plan
 from bot.domain.staff import Caps
 from channels.base import ChannelName
 
@@ -36,6 +39,10 @@ class Preview:
 
 def _no_preview(wanted: Preview) -> str:
     return ""
+
+
+def _no_slot(rule: Rule, zone: ZoneInfo, after: date) -> Slot:
+    raise RuleError("nothing here can tell when a rule comes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,15 @@ class Rules:
     """IANA name, for customers whose number does not tell."""
     reminding: Reminding = field(default_factory=Reminding)
     """When and how often customers are reminded."""
+    next_slot: Callable[[Rule, ZoneInfo, date], Slot] = _no_slot
+    """When a recurring rule comes next, on a later date than the one given."""
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+    """The merchant's own reminder plans by name."""
+
+    def default_expiry(self, start: datetime, due_at: datetime | None) -> datetime:
+        """When we stop asking if nobody says when: once due, with a week to be late."""
+        end = start + self.link_ttl
+        return end if due_at is None else max(end, due_at + timedelta(days=7))
 
     def fallback_of(self, channel: ChannelName) -> timedelta:
         """How long a channel may stay without a delivered report before the next one is used."""

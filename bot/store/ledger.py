@@ -3,6 +3,7 @@
 Rows here are only added; an alert may be closed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -70,6 +71,33 @@ def decide(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided about a payment and why; `next_at` is the next possible time."""
+
+    payment_id: str
+    what: str
+    why: str
+    outbox_id: int | None = None
+    next_at: datetime | None = None
+
+
+def decide_all(tx: Tx, decisions: Sequence[Decision]) -> None:
+    """Keep a batch of decisions in one statement."""
+    rows: list[dict[str, object]] = [
+        {
+            "payment_id": each.payment_id,
+            "outbox_id": each.outbox_id,
+            "what": each.what,
+            "why": each.why,
+            "next_at": each.next_at,
+            "at": tx.now,
+        }
+        for each in decisions
+    ]
+    tx.run_many(_DECIDE, rows)
+
+
 def raise_alert(
     tx: Tx,
     kind: Alert,
@@ -78,8 +106,12 @@ def raise_alert(
     detail: str,
     payment_id: str | None = None,
     inbox_id: int | None = None,
+    reopens: bool = False,
 ) -> bool:
-    """Open an alert for a person; False if this one was raised before."""
+    """Open an alert for a person; False if this one was raised before.
+
+    One that `reopens` is raised anew once it was closed.
+    """
     made = tx.insert_ignoring(
         alert,
         [
@@ -94,7 +126,34 @@ def raise_alert(
         ],
         conflict=["key"],
     )
-    return bool(made)
+    return bool(made) or (reopens and _reopen(tx, f"{kind.value}:{key}", detail))
+
+
+def _reopen(tx: Tx, full_key: str, detail: str) -> bool:
+    result = tx.run(
+        alert.update()
+        .where(alert.c.key == full_key, alert.c.closed_at.is_not(None))
+        .values(detail=detail, raised_at=tx.now, closed_at=None, closed_by=None)
+    )
+    return result.rowcount == 1
+
+
+def close_alert(tx: Tx, kind: Alert, *, key: str, by: str) -> bool:
+    """Say that an alert needs nobody any more; False if it was not open."""
+    result = tx.run(
+        alert.update()
+        .where(alert.c.key == f"{kind.value}:{key}", alert.c.closed_at.is_(None))
+        .values(closed_at=tx.now, closed_by=by)
+    )
+    return result.rowcount == 1
+
+
+def is_open(tx: Tx, kind: Alert, *, key: str) -> bool:
+    """Whether this alert still waits for a person."""
+    statement = sa.select(alert.c.id).where(
+        alert.c.key == f"{kind.value}:{key}", alert.c.closed_at.is_(None)
+    )
+    return tx.run(statement).first() is not None
 
 
 @dataclass(frozen=True, slots=True)

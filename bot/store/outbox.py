@@ -69,6 +69,7 @@ class OutboxItem:
     uncertain_count: int
     token: str
     created_at: datetime
+    not_before: datetime
     give_up_at: datetime
     payment: Payment | None
     customer: Customer | None
@@ -206,6 +207,7 @@ def _item_of(row: RowMapping) -> OutboxItem:
         uncertain_count=row["o_uncertain_count"],
         token=row["o_token"] or "",
         created_at=row["o_created_at"],
+        not_before=row["o_not_before"],
         give_up_at=row["o_give_up_at"],
         payment=None if row["p_id"] is None else payment_of(row, "p_"),
         customer=None if row["c_id"] is None else customer_of(row, "c_"),
@@ -443,9 +445,16 @@ def next_due(tx: Tx, lane: str) -> datetime | None:
 
 
 def others_with_link(tx: Tx, link_id: int, *, but: int) -> int:
-    """How many other rows with this link's URL were ever claimed or still wait."""
+    """How many other rows with this link's URL were ever claimed or still wait.
+
+    Reminders that wait do not count: they go out of use with the link.
+    """
+    is_foreseen = (outbox.c.purpose == Purpose.REMINDER.value) & (outbox.c.tries == 0)
     statement = sa.select(sa.func.count()).where(
-        outbox.c.link_id == link_id, outbox.c.id != but, outbox.c.status != "cancelled"
+        outbox.c.link_id == link_id,
+        outbox.c.id != but,
+        outbox.c.status != "cancelled",
+        ~((outbox.c.status == "pending") & sa.func.coalesce(is_foreseen, sa.false())),
     )
     return int(tx.run(statement).scalar_one())
 

@@ -32,6 +32,7 @@ _PAYMENT = Payment(
     external_id="INV-1",
     created_by="api",
     created_at=NOW,
+    not_before=NOW,
     version=1,
 )
 _MESSAGE = OutboxItem(

@@ -1,0 +1,87 @@
+"""What a customer's reminders will be if nothing happens meanwhile.
+
+The same judgement as at the moment of sending, asked again and again of a book that is carried on
+as if every message had arrived.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from bot.domain.reminders import Planned
+from bot.domain.reminding import (
+    DIGEST,
+    Ask,
+    Book,
+    Go,
+    Later,
+    Never,
+    Over,
+    Verdict,
+    Waiting,
+    follow,
+    judge,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What will become of one reminder, when, and by which rule."""
+
+    at: datetime
+    row: Waiting
+    verdict: Verdict
+
+
+def foresee(book: Book, *, now: datetime, until: datetime) -> Iterator[Foreseen]:
+    """Everything that becomes of a customer's reminders before `until`, in order."""
+    while book.waiting:
+        row = min(book.waiting, key=lambda each: (each.not_before, each.outbox_id))
+        at = max(row.not_before, now)
+        if at >= until:
+            return
+        verdict = judge(book, row, at)
+        if not (isinstance(verdict, Later) and verdict.rule == DIGEST):
+            yield Foreseen(at, row, verdict)
+        book = after(book, row, verdict, at)
+
+
+def after(book: Book, row: Waiting, verdict: Verdict, now: datetime) -> Book:
+    """The book as it is once a verdict was carried out and every message arrived."""
+    match verdict:
+        case Go(with_others=others):
+            return _after_going(book, [row, *others], row.channel, now)
+        case Later(at=at):
+            return _with_row(book, row, replace(row, not_before=at))
+        case Over(channel=channel):
+            return _with_row(book, row, replace(row, channel=channel, not_before=now))
+        case Never():
+            return _with_row(book, row, None)
+        case _:
+            assert_never(verdict)
+
+
+def _after_going(book: Book, rows: Sequence[Waiting], channel: str, now: datetime) -> Book:
+    first, today = rows[0], book.day_of(now)
+    slots, owed = dict(book.slots), dict(book.owed)
+    for each in rows:
+        slots[each.payment_id, today] = first.outbox_id
+        owed[each.payment_id] = replace(owed[each.payment_id], is_exposed=True)
+        rest = follow(book, each, now).rest
+        book = _with_row(book, each, _planned(book, each, rest[0]) if rest else None)
+    ask = Ask(first.outbox_id, first.payment_id, True, channel, now, is_delivered=True)
+    return replace(book, asks=(*book.asks, ask), slots=slots, owed=owed)
+
+
+def _planned(book: Book, row: Waiting, step: Planned) -> Waiting:
+    """The next row of a series, with an id that none has yet."""
+    ids = [*book.slots.values(), *(each.outbox_id for each in book.waiting), row.outbox_id]
+    return Waiting(
+        max(ids) + 1, row.payment_id, step.day, step.tone, row.channel, book.on(step.day)
+    )
+
+
+def _with_row(book: Book, row: Waiting, new: Waiting | None) -> Book:
+    rest = tuple(each for each in book.waiting if each.payment_id != row.payment_id)
+    return replace(book, waiting=rest if new is None else (*rest, new))

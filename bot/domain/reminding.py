@@ -1,0 +1,309 @@
+"""Whether a reminder may go now, must wait, or is let go.
+
+Decided from all that is known of one customer, and for the same reasons whether the reminder is
+about to be sent or only foreseen.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from bot.domain.calendars import Reminding, Window, instant
+from bot.domain.payment import UNPAID, PaymentStatus
+from bot.domain.reminders import Planned, Tone
+
+_ONE_DAY = timedelta(days=1)
+_WEEK = timedelta(days=7)
+_SOON = timedelta(seconds=5)
+_HUMAN_FOR = timedelta(hours=12)
+DIGEST = "digest"
+"""The rule by which several debts are one message."""
+
+LISTED = 6
+"""Payments that one message lists at most; what is more is only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A message that asked the customer for money and may have reached them."""
+
+    outbox_id: int
+    payment_id: str
+    is_reminder: bool
+    channel: str
+    at: datetime
+    is_delivered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A payment as reminders see it; a link sent again by hand counts as a reminder."""
+
+    payment_id: str
+    status: PaymentStatus
+    expires_at: datetime | None
+    is_disputed: bool
+    is_exposed: bool
+    series: tuple[Planned, ...]
+    sent_again: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A reminder that waits for its time: the one next in its payment's series.
+
+    `day` is the date it was planned for, which stays when it has to wait longer. `is_fresh` says
+    that it was not tried over any channel yet.
+    """
+
+    outbox_id: int
+    payment_id: str
+    day: date
+    tone: Tone
+    channel: str
+    not_before: datetime
+    is_fresh: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """All that is known of one customer: what they wish, owe, were asked, and what waits."""
+
+    customer_id: int
+    zone: ZoneInfo
+    window: Window
+    reminding: Reminding
+    couriers: frozenset[str]
+    is_opted_out: bool = False
+    wants_reminders: bool = True
+    paused_until: datetime | None = None
+    barred_why: str | None = None
+    has_human: bool = False
+    asks: tuple[Ask, ...] = ()
+    slots: Mapping[tuple[str, date], int] = field(default_factory=dict)
+    owed: Mapping[str, Owed] = field(default_factory=dict)
+    waiting: tuple[Waiting, ...] = ()
+
+    def day_of(self, at: datetime) -> date:
+        """The customer's date at this moment."""
+        return at.astimezone(self.zone).date()
+
+    def on(self, day: date) -> datetime:
+        """When a reminder of this date is due: at the merchant's hour, or once it is allowed."""
+        return self.window.next_open(instant(day, self.reminding.at, self.zone), self.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """It goes now, and with it what waits for the same day in other series."""
+
+    with_others: tuple[Waiting, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """It may not go now; `at` is the next possible time."""
+
+    at: datetime
+    rule: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """It may go over this channel only."""
+
+    channel: str
+    rule: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """Its series is over."""
+
+    rule: str
+    why: str
+
+
+Verdict = Go | Later | Over | Never
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """What comes of a series when one of its reminders goes.
+
+    `missed` counts the steps left out, whose date had come too; `rest` is what is still ahead.
+    """
+
+    tone: Tone
+    missed: int
+    rest: tuple[Planned, ...]
+
+
+def follow(book: Book, row: Waiting, now: datetime) -> Follow:
+    """Take the newest step whose date has come, so that a late series catches up in one message."""
+    today = book.day_of(now)
+    series = book.owed[row.payment_id].series
+    come = [planned for planned in series if row.day < planned.day <= today]
+    is_promised = row.tone is Tone.PROMISED
+    return Follow(
+        tone=row.tone if is_promised or not come else come[-1].tone,
+        missed=len(come),
+        rest=tuple(planned for planned in series if planned.day > max(today, row.day)),
+    )
+
+
+def judge(book: Book, row: Waiting, now: datetime) -> Verdict:
+    """Say what becomes of a reminder whose time has come."""
+    never = _why_never(book, row, now)
+    if never is not None:
+        return never
+    waits = [wait for wait in _waits(book, row, now) if wait.at > now]
+    if waits:
+        longest = max(waits, key=lambda wait: wait.at)
+        return _in_time(book, row, longest)
+    opens = book.window.next_open(now, book.zone)
+    if opens > now:
+        closed = book.window.why_closed(now, book.zone) or "closed"
+        return _in_time(book, row, Later(opens, "window", f"it is {closed}"))
+    return _over_another(book, row, now) or _with_others(book, row, now)
+
+
+def _in_time(book: Book, row: Waiting, wait: Later) -> Later | Never:
+    """Wait until it is open there, unless that is too late."""
+    at = book.window.next_open(wait.at, book.zone)
+    expires_at = book.owed[row.payment_id].expires_at
+    if expires_at is not None and expires_at <= at:
+        return Never("expiry", f"{wait.rule}: {wait.why}; by then its time has run out")
+    return replace(wait, at=at)
+
+
+def _why_never(book: Book, row: Waiting, now: datetime) -> Never | None:
+    owed = book.owed[row.payment_id]
+    if owed.status not in UNPAID:
+        return Never("status", f"the payment is {owed.status.value}")
+    if owed.expires_at is not None and owed.expires_at <= now:
+        return Never("expiry", "its time ran out")
+    if owed.is_disputed:
+        return Never("dispute", "the customer does not recognise it")
+    if book.is_opted_out:
+        return Never("opt-out", "the customer said stop")
+    if not book.wants_reminders:
+        return Never("opt-out", "the customer wants no reminders")
+    if book.barred_why is not None:
+        return Never("barred", book.barred_why)
+    used = owed.sent_again + _reminders_of(book, row)
+    if row.tone is not Tone.PROMISED and used >= book.reminding.max_steps:
+        return Never("most", f"{used} were sent; {book.reminding.max_steps} are the most")
+    return None
+
+
+def _reminders_of(book: Book, row: Waiting) -> int:
+    """How many reminders of its payment went out before this one."""
+    return sum(
+        payment_id == row.payment_id and holder != row.outbox_id
+        for (payment_id, _), holder in book.slots.items()
+    )
+
+
+def _waits(book: Book, row: Waiting, now: datetime) -> list[Later]:
+    """Every reason to wait, each with the moment from which it no longer holds."""
+    today = book.day_of(now)
+    found = []
+    if book.paused_until is not None:
+        found.append(Later(book.paused_until, "pause", "the customer asked for time"))
+    if book.has_human:
+        found.append(Later(now + _HUMAN_FOR, "person", "a person is talking with the customer"))
+    if book.slots.get((row.payment_id, today), row.outbox_id) != row.outbox_id:
+        found.append(Later(book.on(today + _ONE_DAY), "slot", "one went out on this date"))
+    if book.asks:
+        newest = max(ask.at for ask in book.asks)
+        why = f"the last payment message went out less than {_hours(book.reminding.gap)} ago"
+        found.append(Later(newest + book.reminding.gap, "gap", why))
+    found += _caps(book, today)
+    return found
+
+
+def _hours(gap: timedelta) -> str:
+    return f"{gap.total_seconds() / 3600:g} h"
+
+
+def _caps(book: Book, today: date) -> list[Later]:
+    """How often a customer may be reminded over all payments: the merchant's cap or the law's."""
+    pack = book.window.pack
+    days = sorted(
+        {ask.outbox_id: book.day_of(ask.at) for ask in book.asks if ask.is_reminder}.values()
+    )
+    found = []
+    a_day = min(book.reminding.cap_day, pack.a_day or book.reminding.cap_day)
+    if days.count(today) >= a_day:
+        found.append(Later(book.on(today + _ONE_DAY), "cap a day", f"{a_day} a day at most"))
+    a_week = min(book.reminding.cap_week, pack.a_week or book.reminding.cap_week)
+    recent = [day for day in days if day > today - _WEEK]
+    if len(recent) >= a_week:
+        free = recent[-a_week] + _WEEK
+        found.append(Later(book.on(free), "cap a week", f"{a_week} a week at most"))
+    if days and pack.days_between:
+        free = days[-1] + timedelta(days=pack.days_between)
+        why = f"{pack.days_between} days between two in {pack.code}"
+        if free > today:
+            found.append(Later(book.on(free), "days between", why))
+    return found
+
+
+def _over_another(book: Book, row: Waiting, now: datetime) -> Over | Later | None:
+    """Go where the payment's last message arrived, and nowhere else where the law says so."""
+    if book.window.pack.one_channel_a_week:
+        used = _delivered_this_week(book, now)
+        if used and row.channel not in used:
+            return _over_used(book, row, used[-1], now)
+    own = [ask for ask in book.asks if ask.payment_id == row.payment_id]
+    arrived = [ask for ask in own if ask.is_delivered] or own
+    if not arrived or not row.is_fresh or arrived[-1].channel == row.channel:
+        return None
+    channel = arrived[-1].channel
+    if channel not in book.couriers:
+        return None
+    return Over(channel, "last channel", f"its last message went over {channel}")
+
+
+def _delivered_this_week(book: Book, now: datetime) -> list[str]:
+    today = book.day_of(now)
+    monday = today - timedelta(days=today.weekday())
+    return [ask.channel for ask in book.asks if ask.is_delivered and book.day_of(ask.at) >= monday]
+
+
+def _over_used(book: Book, row: Waiting, channel: str, now: datetime) -> Over | Later:
+    """A delivered contact closes the other channels until Monday; an undelivered one does not."""
+    rule = "one channel a week"
+    why = f"a contact over {channel} was delivered this week"
+    if row.is_fresh and channel in book.couriers:
+        return Over(channel, rule, why)
+    today = book.day_of(now)
+    monday = today + timedelta(days=7 - today.weekday())
+    start = instant(monday, time.min, book.zone)
+    return Later(book.window.next_open(start, book.zone), rule, why)
+
+
+def _with_others(book: Book, row: Waiting, now: datetime) -> Go | Later:
+    """One message a day for several debts: the first row to come takes the others along."""
+    evening = instant(book.day_of(now) + _ONE_DAY, time.min, book.zone)
+    same_day = [
+        other
+        for other in book.waiting
+        if other.payment_id != row.payment_id
+        and other.not_before < evening
+        and book.owed[other.payment_id].is_exposed
+        and (other.payment_id, book.day_of(now)) not in book.slots
+        and _why_never(book, other, now) is None
+    ]
+    first = min([row, *same_day], key=_order)
+    if first is not row and first.not_before <= now and book.owed[row.payment_id].is_exposed:
+        return Later(now + _SOON, DIGEST, "it goes with another debt's reminder")
+    return Go(tuple(sorted(same_day, key=_order)))
+
+
+def _order(row: Waiting) -> tuple[datetime, int]:
+    return (row.not_before, row.outbox_id)

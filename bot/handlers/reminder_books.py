@@ -1,0 +1,160 @@
+"""Reads what reminders are decided from into one book a customer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from bot.domain import identity
+from bot.domain.calendars import zone_of
+from bot.domain.reminders import (
+    DEFAULT_PLAN,
+    Plan,
+    PlanError,
+    Planned,
+    Times,
+    Tone,
+    dates_of,
+    plan_of,
+)
+from bot.domain.reminding import Book, Owed, Waiting
+from bot.handlers.rules import Rules
+from bot.store import reminding
+from bot.store.engine import Tx
+from bot.store.outbox import OutboxItem
+from bot.store.reminding import Reminded, Series, WaitingRow
+
+
+@lru_cache(maxsize=65_536)
+def _place(phone: str) -> tuple[str | None, str | None]:
+    """The country and the time zone that a number tells; reading it is slow."""
+    return identity.region(phone), identity.time_zone(phone)
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The books of some customers, and their payments as they are in the database."""
+
+    books: dict[int, Book]
+    series: dict[str, Series]
+
+
+def shelf_of(
+    tx: Tx,
+    rules: Rules,
+    customer_ids: Sequence[int],
+    *,
+    claimed: Sequence[OutboxItem] = (),
+    lock: bool = False,
+) -> Shelf:
+    """Read all that reminders of these customers depend on, in as many statements as for one.
+
+    Args:
+        tx: the transaction.
+        rules: the rules of this installation.
+        customer_ids: whose.
+        claimed: reminders that are being decided on, which have not asked anybody yet.
+        lock: take the customers, and what waits for them, until the transaction ends.
+    """
+    if lock:
+        reminding.lock_customers(tx, customer_ids)
+    waiting = reminding.waiting_of(tx, customer_ids, lock=lock)
+    ids = {row.payment_id for row in waiting}
+    ids |= {item.payment.id for item in claimed if item.payment is not None}
+    series: dict[str, Series] = {
+        each.payment.id: each for each in reminding.series_of(tx, sorted(ids))
+    }
+    slots = reminding.slots_of(tx, sorted(ids))
+    asks = reminding.asks_of(tx, customer_ids)
+    undecided = {item.id for item in claimed}
+    books = {}
+    for customer in reminding.customers(tx, customer_ids):
+        mine = [each for each in series.values() if each.payment.customer_id == customer.id]
+        own = {each.payment.id for each in mine}
+        book = _blank(rules, customer)
+        books[customer.id] = replace(
+            book,
+            asks=tuple(ask for ask in asks.get(customer.id, ()) if ask.outbox_id not in undecided),
+            slots={key: row for key, row in slots.items() if key[0] in own},
+            owed={each.payment.id: owed_of(rules, each, book.zone) for each in mine},
+            waiting=tuple(_waiting(row) for row in waiting if row.customer_id == customer.id),
+        )
+    return Shelf(books, series)
+
+
+def _blank(rules: Rules, customer: Reminded) -> Book:
+    region, told = _place(customer.phone)
+    zone = zone_of(
+        override=customer.time_zone or told,
+        region=region,
+        packs=rules.reminding.packs,
+        default=rules.time_zone,
+    )
+    return Book(
+        customer_id=customer.id,
+        zone=zone,
+        window=rules.reminding.window(region),
+        reminding=rules.reminding,
+        couriers=frozenset(name.value for name in rules.couriers),
+        is_opted_out=customer.is_opted_out,
+        wants_reminders=customer.wants_reminders,
+        paused_until=customer.paused_until,
+        barred_why=customer.barred_why,
+        has_human=customer.has_human,
+    )
+
+
+def owed_of(rules: Rules, series: Series, zone: ZoneInfo) -> Owed:
+    """A payment as reminders see it, with the dates of its series."""
+    return Owed(
+        payment_id=series.payment.id,
+        status=series.payment.status,
+        expires_at=series.payment.expires_at,
+        is_disputed=series.disputed_at is not None,
+        is_exposed=series.link is not None and series.link.exposed_at is not None,
+        series=_dates(rules, series, zone),
+        sent_again=series.sent_again,
+    )
+
+
+def _dates(rules: Rules, series: Series, zone: ZoneInfo) -> tuple[Planned, ...]:
+    payment = series.payment
+    plan = _plan(rules, series.reminders)
+    if plan is None:
+        return ()
+    start = max(payment.send_at or payment.created_at, payment.created_at)
+    own_expiry = payment.expires_at != rules.default_expiry(start, payment.due_at)
+    return dates_of(
+        plan,
+        Times(
+            created=start.astimezone(zone).date(),
+            due=_local_date(payment.due_at, zone),
+            expires=_local_date(payment.expires_at, zone),
+            has_own_expiry=own_expiry,
+        ),
+    )
+
+
+def _plan(rules: Rules, wanted: object) -> Plan | None:
+    try:
+        return plan_of(wanted, rules.plans)
+    except PlanError:
+        # It was there when the payment was made; the merchant has renamed or removed it since.
+        return DEFAULT_PLAN
+
+
+def _local_date(at: datetime | None, zone: ZoneInfo) -> date | None:
+    return None if at is None else at.astimezone(zone).date()
+
+
+def _waiting(row: WaitingRow) -> Waiting:
+    return Waiting(
+        outbox_id=row.outbox_id,
+        payment_id=row.payment_id,
+        day=date.fromisoformat(str(row.payload["day"])),
+        tone=Tone(str(row.payload["tone"])),
+        channel=row.channel,
+        not_before=row.not_before,
+        is_fresh=row.tries == 0,
+    )

@@ -1,0 +1,304 @@
+"""Reminders: planned when a link is made, decided on when their time comes, one at a time.
+
+A payment has one reminder waiting at most; the next of its series is written when this one goes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import assert_never
+
+from bot.domain.delivery import MANNERS, Purpose
+from bot.domain.foreseeing import after
+from bot.domain.payment import UNPAID, Payment
+from bot.domain.reminders import Planned, Tone
+from bot.domain.reminding import (
+    DIGEST,
+    LISTED,
+    Book,
+    Follow,
+    Go,
+    Later,
+    Never,
+    Over,
+    Waiting,
+    follow,
+    judge,
+)
+from bot.handlers.reminder_books import Shelf, owed_of, shelf_of
+from bot.handlers.rules import Rules
+from bot.store import ledger, outbox, reminding
+from bot.store.engine import Tx
+from bot.store.ledger import Decision
+from bot.store.outbox import OutboxItem
+from bot.store.reminding import Series, Slot
+from channels.base import ChannelName
+
+_GIVE_UP = MANNERS[Purpose.REMINDER].give_up
+
+
+def begin(tx: Tx, rules: Rules, payment: Payment) -> None:
+    """Plan a payment's next reminder, if it wants any and none waits. Safe to repeat."""
+    series = reminding.series_of(tx, [payment.id])[0]
+    if series.reminders == "off" or payment.status not in UNPAID:
+        return
+    book = shelf_of(tx, rules, [payment.customer_id]).books[payment.customer_id]
+    if any(row.payment_id == payment.id for row in book.waiting):
+        return
+    today = book.day_of(tx.now)
+    owed = owed_of(rules, series, book.zone)
+    rest = tuple(planned for planned in owed.series if planned.day > today)
+    _plan_next(tx, rules, series, book, payment.route, rest)
+
+
+def _plan_next(
+    tx: Tx,
+    rules: Rules,
+    series: Series,
+    book: Book,
+    route: tuple[str, ...],
+    rest: Sequence[Planned],
+) -> None:
+    """Write the next reminder of a series; a date that had its reminder before has no other."""
+    found = rules.next_courier(route)
+    if found is None:
+        return
+    for planned in rest:
+        if outbox.add(tx, [_row(series, planned, book.on(planned.day), found)]):
+            return
+
+
+def _row(
+    series: Series,
+    planned: Planned,
+    at: datetime,
+    where: tuple[ChannelName, tuple[str, ...]],
+    *,
+    key: str | None = None,
+) -> outbox.NewItem:
+    channel, route_left = where
+    return outbox.NewItem(
+        kind=outbox.SEND,
+        lane=channel.value,
+        key=key or f"reminder:{series.payment.id}:{planned.day.isoformat()}",
+        purpose=Purpose.REMINDER,
+        payment_id=series.payment.id,
+        link_id=None if series.link is None else series.link.id,
+        customer_id=series.payment.customer_id,
+        channel=channel,
+        route_left=route_left,
+        not_before=at,
+        give_up_at=at + _GIVE_UP,
+        payload={"day": planned.day.isoformat(), "tone": planned.tone.value},
+    )
+
+
+def remind_on(tx: Tx, rules: Rules, payment_id: str, day: date) -> datetime | None:
+    """Write on the day that the customer promised to pay, instead of what would come next.
+
+    Returns:
+        When, or None where nothing can be sent: the payment is not owed, or has no link.
+    """
+    series = reminding.series_of(tx, [payment_id])[0]
+    payment = series.payment
+    found = rules.next_courier(payment.route)
+    if payment.status not in UNPAID or series.link is None or found is None:
+        return None
+    book = shelf_of(tx, rules, [payment.customer_id], lock=True).books[payment.customer_id]
+    at = book.on(day)
+    planned = Planned(Tone.PROMISED, day)
+    row = next((row for row in book.waiting if row.payment_id == payment_id), None)
+    if row is None:
+        key = f"reminder:{payment_id}:promised:{day.isoformat()}"
+        outbox.add(tx, [_row(series, planned, at, found, key=key)])
+    else:
+        reminding.set_payload(tx, row.outbox_id, _payload(planned))
+        reminding.put_off(
+            tx, row.outbox_id, at=at, give_up_at=at + _GIVE_UP, why="the customer promised to pay"
+        )
+    ledger.decide(
+        tx, payment_id, "reminder moved", f"promise: the customer named {day}", next_at=at
+    )
+    return at
+
+
+def _payload(planned: Planned) -> dict[str, object]:
+    return {"day": planned.day.isoformat(), "tone": planned.tone.value}
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Claimed reminders on their way to a verdict, and what is to be written for all at once."""
+
+    shelf: Shelf
+    going: dict[int, OutboxItem] = field(default_factory=dict)
+    slots: list[Slot] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    following: list[outbox.NewItem] = field(default_factory=list)
+
+
+def admit(tx: Tx, rules: Rules, items: Sequence[OutboxItem]) -> list[OutboxItem]:
+    """Give those claimed reminders that may go now; put off, move or end the others.
+
+    Decided here, under the customers' locks, so that none goes out that a payment, a stop or
+    another worker's reminder forbade a moment before.
+    """
+    if not items:
+        return []
+    owners = sorted({_owner(item) for item in items})
+    batch = _Batch(shelf_of(tx, rules, owners, claimed=items, lock=True))
+    books = batch.shelf.books
+    for item in items:
+        book = books[_owner(item)]
+        books[_owner(item)] = replace(book, waiting=(*book.waiting, _claimed(item)))
+    for item in items:
+        book, row = books[_owner(item)], _claimed(item)
+        if row not in book.waiting:
+            continue
+        verdict = judge(book, row, tx.now)
+        if isinstance(verdict, Go):
+            _go(tx, batch, item, [row, *verdict.with_others])
+        else:
+            _hold_back(tx, batch, item, row, verdict)
+        books[_owner(item)] = after(book, row, verdict, tx.now)
+    return _written(tx, batch)
+
+
+def _owner(item: OutboxItem) -> int:
+    if item.customer is None or item.payment is None:
+        raise TypeError("a reminder belongs to a payment and its customer")
+    return item.customer.id
+
+
+def _claimed(item: OutboxItem) -> Waiting:
+    if item.payment is None or item.channel is None:
+        raise TypeError("a reminder belongs to a payment and has a channel")
+    return Waiting(
+        outbox_id=item.id,
+        payment_id=item.payment.id,
+        day=date.fromisoformat(str(item.payload["day"])),
+        tone=Tone(str(item.payload["tone"])),
+        channel=item.channel.value,
+        not_before=item.not_before,
+        is_fresh=item.tries == 1,
+    )
+
+
+def _where(channel: str, payment: Payment) -> tuple[ChannelName, tuple[str, ...]]:
+    """A channel, and those of the payment's route that are left if it fails."""
+    return ChannelName(channel), tuple(name for name in payment.route if name != channel)
+
+
+def _go(tx: Tx, batch: _Batch, item: OutboxItem, rows: Sequence[Waiting]) -> None:
+    """Let a reminder go, with the others that it takes along, and plan what follows each."""
+    book = batch.shelf.books[_owner(item)]
+    today = book.day_of(tx.now)
+    first = rows[0]
+    for row in rows:
+        series = batch.shelf.series[row.payment_id]
+        later = follow(book, row, tx.now)
+        batch.slots.append(Slot(row.payment_id, today, first.outbox_id))
+        batch.decisions.append(_sent(book, row, first, later))
+        is_planned = any(
+            each.payment_id == row.payment_id and each.outbox_id != row.outbox_id
+            for each in book.waiting
+        )
+        if later.rest and not is_planned:
+            step = later.rest[0]
+            where = _where(first.channel, series.payment)
+            batch.following.append(_row(series, step, book.on(step.day), where))
+        if row is not first:
+            outbox.end(tx, row.outbox_id, "cancelled", error=f"in one message, row {item.id}")
+    tone = follow(book, first, tx.now).tone
+    payload: dict[str, object] = {"day": first.day.isoformat(), "tone": tone.value}
+    along = [*_along(item), *(row.payment_id for row in rows[1:])]
+    if along:
+        payload["with"] = along
+        reminding.set_payload(tx, item.id, payload)
+    batch.going[item.id] = replace(item, payload={**payload, **_debts(tx, batch, item, along)})
+
+
+def _along(item: OutboxItem) -> list[str]:
+    """The payments that an earlier try of this row took along."""
+    known = item.payload.get("with", [])
+    return [str(each) for each in known] if isinstance(known, list) else []
+
+
+def _debts(tx: Tx, batch: _Batch, item: OutboxItem, along: Sequence[str]) -> dict[str, object]:
+    """The list of a message for several debts, without those that were settled meanwhile."""
+    if not along or item.payment is None:
+        return {}
+    missing = [payment_id for payment_id in along if payment_id not in batch.shelf.series]
+    for each in reminding.series_of(tx, missing) if missing else ():
+        batch.shelf.series[each.payment.id] = each
+    listed = [batch.shelf.series[payment_id] for payment_id in (item.payment.id, *along)]
+    open_ones = [each for each in listed if each.link and each.payment.status in UNPAID]
+    if len(open_ones) < 2:
+        return {}
+    shown = [_debt(each) for each in open_ones[:LISTED]]
+    return {"debts": shown, "more": len(open_ones) - len(shown)}
+
+
+def _debt(series: Series) -> dict[str, object]:
+    payment = series.payment
+    return {
+        "amount_minor": payment.money.minor,
+        "currency": payment.money.currency,
+        "concept": payment.concept,
+        "due": None if payment.due_at is None else payment.due_at.isoformat(),
+        "url": None if series.link is None else series.link.url,
+    }
+
+
+def _sent(book: Book, row: Waiting, first: Waiting, later: Follow) -> Decision:
+    tone = later.tone.value
+    why = f"step of {row.day}, {tone}; over {first.channel}, to the customer's {book.zone.key} day"
+    if row is not first:
+        why += f"; in one message with {first.payment_id}"
+    if later.missed:
+        why += f"; {later.missed} earlier left out, one catch-up only"
+    next_at = book.on(later.rest[0].day) if later.rest else None
+    return Decision(row.payment_id, "reminder sent", why, first.outbox_id, next_at)
+
+
+def _hold_back(
+    tx: Tx, batch: _Batch, item: OutboxItem, row: Waiting, verdict: Later | Over | Never
+) -> None:
+    match verdict:
+        case Later(at=at, rule=rule, why=why):
+            reminding.put_off(tx, item.id, at=at, give_up_at=at + _GIVE_UP, why=f"{rule}: {why}")
+            if rule != DIGEST:
+                text = f"{rule}: {why}"
+                batch.decisions.append(
+                    Decision(row.payment_id, "reminder moved", text, item.id, at)
+                )
+        case Over(channel=name, rule=rule, why=why):
+            outbox.uncount_try(tx, item.id)
+            channel, rest = _where(name, batch.shelf.series[row.payment_id].payment)
+            outbox.reroute(tx, item.id, channel=channel, route_left=rest, why=why)
+            text = f"{rule}: {why}"
+            batch.decisions.append(
+                Decision(row.payment_id, f"reminder over {name}", text, item.id, tx.now)
+            )
+        case Never(rule=rule, why=why):
+            outbox.end(tx, item.id, "cancelled", error=why)
+            text = f"{rule}: {why}"
+            batch.decisions.append(Decision(row.payment_id, "reminder not sent", text, item.id))
+        case _:
+            assert_never(verdict)
+
+
+def _written(tx: Tx, batch: _Batch) -> list[OutboxItem]:
+    """Write what was decided; a slot that somebody else has by now keeps its reminder back."""
+    taken = reminding.take_slots(tx, batch.slots) if batch.slots else set()
+    going = []
+    for item in batch.going.values():
+        if item.payment is not None and item.payment.id in taken:
+            book = batch.shelf.books[_owner(item)]
+            at = book.on(book.day_of(tx.now) + timedelta(days=1))
+            reminding.put_off(tx, item.id, at=at, give_up_at=at + _GIVE_UP, why="slot: taken")
+            continue
+        going.append(item)
+    outbox.add(tx, batch.following)
+    ledger.decide_all(tx, batch.decisions)
+    return going

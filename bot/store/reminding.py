@@ -1,0 +1,315 @@
+"""What reminders are decided from, read for many customers at once, and their slots."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from bot.domain.delivery import Purpose
+from bot.domain.payment import Link, Payment
+from bot.domain.reminding import Ask
+from bot.store.engine import Tx
+from bot.store.links import link_of
+from bot.store.payments import payment_of
+from bot.store.schema import conversation, customer, delivery, link, outbox, payment, reminder_slot
+from channels.base import DeliveryState
+
+_ASK_PURPOSES = [Purpose.LINK.value, Purpose.REMINDER.value, Purpose.DENIED.value]
+_MAYBE_LEFT = ["sending", "done", "uncertain"]
+_ARRIVED = frozenset({DeliveryState.DELIVERED.value, DeliveryState.READ.value})
+_LOST = frozenset({DeliveryState.FAILED.value, DeliveryState.UNDELIVERED.value})
+_LOOK_BACK = timedelta(days=9)
+"""Longer than any cap or gap reaches back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reminded:
+    """A customer as reminders see them."""
+
+    id: int
+    phone: str
+    time_zone: str | None
+    is_opted_out: bool
+    wants_reminders: bool
+    paused_until: datetime | None
+    barred_why: str | None
+    has_human: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A payment with what its reminders depend on, and its link while that is the current one."""
+
+    payment: Payment
+    reminders: object
+    disputed_at: datetime | None
+    link: Link | None
+    sent_again: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRow:
+    """A pending reminder."""
+
+    outbox_id: int
+    customer_id: int
+    payment_id: str
+    channel: str
+    payload: Mapping[str, object]
+    not_before: datetime
+    tries: int
+
+
+def lock_customers(tx: Tx, customer_ids: Iterable[int]) -> None:
+    """Let one worker at a time decide on a customer's reminders; SQLite has one writer anyway."""
+    if tx.is_sqlite:
+        return
+    for customer_id in sorted(set(customer_ids)):
+        tx.run(_LOCK, {"b_id": customer_id})
+
+
+_LOCK = sa.select(
+    sa.func.pg_advisory_xact_lock(0x7265_6D69, sa.bindparam("b_id", type_=sa.Integer))
+)
+
+
+def customers(tx: Tx, ids: Sequence[int]) -> list[Reminded]:
+    """The wishes and states of these customers."""
+    return [
+        Reminded(
+            id=row.id,
+            phone=row.phone,
+            time_zone=row.time_zone,
+            is_opted_out=bool(row.is_opted_out),
+            wants_reminders=bool(row.wants_reminders),
+            paused_until=row.reminders_paused_until,
+            barred_why=row.barred_why if row.barred_at is not None else None,
+            has_human=bool(row.has_human),
+        )
+        for row in tx.run(_CUSTOMERS, {"b_ids": list(ids)})
+    ]
+
+
+_CUSTOMERS = sa.select(
+    customer,
+    sa.exists()
+    .where(conversation.c.customer_id == customer.c.id, conversation.c.mode == "human")
+    .label("has_human"),
+).where(customer.c.id.in_(sa.bindparam("b_ids", expanding=True)))
+
+
+def asks_of(tx: Tx, customer_ids: Sequence[int]) -> dict[int, list[Ask]]:
+    """The messages that asked these customers for money lately and may have reached them."""
+    found: dict[int, list[Ask]] = {}
+    since = tx.now - _LOOK_BACK
+    for row in tx.run(_ASKS, {"b_ids": list(customer_ids), "b_since": since}):
+        if row.delivery in _LOST:
+            continue
+        found.setdefault(row.customer_id, []).append(
+            Ask(
+                outbox_id=row.id,
+                payment_id=row.payment_id,
+                is_reminder=row.purpose == Purpose.REMINDER.value,
+                channel=row.channel,
+                at=row.at or row.updated_at,
+                is_delivered=row.delivery in _ARRIVED,
+            )
+        )
+    return found
+
+
+_ASKS = (
+    sa.select(
+        outbox.c.id,
+        outbox.c.customer_id,
+        outbox.c.payment_id,
+        outbox.c.purpose,
+        outbox.c.channel,
+        outbox.c.delivery,
+        outbox.c.updated_at,
+        delivery.c.at,
+    )
+    .outerjoin(
+        delivery, (delivery.c.outbox_id == outbox.c.id) & (delivery.c.try_no == outbox.c.tries)
+    )
+    .where(
+        outbox.c.customer_id.in_(sa.bindparam("b_ids", expanding=True)),
+        outbox.c.purpose.in_(_ASK_PURPOSES),
+        outbox.c.status.in_(_MAYBE_LEFT),
+        outbox.c.updated_at >= sa.bindparam("b_since", type_=outbox.c.updated_at.type),
+    )
+    .order_by(outbox.c.id)
+)
+
+
+def waiting_of(tx: Tx, customer_ids: Sequence[int], *, lock: bool = False) -> list[WaitingRow]:
+    """The pending reminders of these customers; with `lock` without those another worker holds."""
+    statement = (
+        _WAITING.with_for_update(skip_locked=True) if lock and not tx.is_sqlite else _WAITING
+    )
+    return [_waiting_of(row) for row in tx.run(statement, {"b_ids": list(customer_ids)})]
+
+
+def _waiting_of(row: "sa.Row[Any]") -> WaitingRow:
+    return WaitingRow(
+        row.id,
+        row.customer_id,
+        row.payment_id,
+        row.channel,
+        row.payload,
+        row.not_before,
+        row.tries,
+    )
+
+
+_WAITING = (
+    sa.select(
+        outbox.c.id,
+        outbox.c.customer_id,
+        outbox.c.payment_id,
+        outbox.c.channel,
+        outbox.c.payload,
+        outbox.c.not_before,
+        outbox.c.tries,
+    )
+    .where(
+        outbox.c.customer_id.in_(sa.bindparam("b_ids", expanding=True)),
+        outbox.c.purpose == Purpose.REMINDER.value,
+        outbox.c.status == "pending",
+    )
+    .order_by(outbox.c.not_before, outbox.c.id)
+)
+
+
+def customers_reminded_before(tx: Tx, until: datetime, *, limit: int) -> list[int]:
+    """Whose reminders wait for a time before `until`, those first whose time comes first."""
+    statement = (
+        sa.select(outbox.c.customer_id)
+        .where(
+            outbox.c.purpose == Purpose.REMINDER.value,
+            outbox.c.status == "pending",
+            outbox.c.not_before < until,
+        )
+        .group_by(outbox.c.customer_id)
+        .order_by(sa.func.min(outbox.c.not_before), outbox.c.customer_id)
+        .limit(limit)
+    )
+    return list(tx.run(statement).scalars())
+
+
+def series_of(tx: Tx, payment_ids: Sequence[str]) -> list[Series]:
+    """These payments with what their reminders depend on."""
+    return [
+        Series(
+            payment=payment_of(row, "p_"),
+            reminders=row["p_reminders"],
+            disputed_at=row["p_disputed_at"],
+            link=None if row["l_id"] is None else link_of(row, "l_"),
+            sent_again=row["sent_again"],
+        )
+        for row in tx.run(_SERIES, {"b_ids": list(payment_ids)}).mappings()
+    ]
+
+
+_sent_again = (
+    sa.select(sa.func.count())
+    .where(
+        outbox.c.payment_id == payment.c.id,
+        outbox.c.purpose == Purpose.LINK.value,
+        outbox.c.key.like("link:%:again:%"),
+        outbox.c.status.in_(_MAYBE_LEFT),
+    )
+    .correlate(payment)
+    .scalar_subquery()
+)
+_SERIES = (
+    sa.select(
+        *[column.label(f"p_{column.name}") for column in payment.c],
+        *[column.label(f"l_{column.name}") for column in link.c],
+        _sent_again.label("sent_again"),
+    )
+    .outerjoin(link, (link.c.payment_id == payment.c.id) & link.c.superseded_at.is_(None))
+    .where(payment.c.id.in_(sa.bindparam("b_ids", expanding=True)))
+)
+
+
+def slots_of(tx: Tx, payment_ids: Sequence[str]) -> dict[tuple[str, date], int]:
+    """The dates on which these payments were reminded of, with the row that did it."""
+    rows = tx.run(_SLOTS, {"b_ids": list(payment_ids)})
+    return {(row.payment_id, date.fromisoformat(row.local_date)): row.outbox_id for row in rows}
+
+
+_SLOTS = sa.select(reminder_slot).where(
+    reminder_slot.c.payment_id.in_(sa.bindparam("b_ids", expanding=True))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A payment's only reminder of a local date, and the row that is it."""
+
+    payment_id: str
+    day: date
+    outbox_id: int
+
+
+def take_slots(tx: Tx, wanted: Sequence[Slot]) -> set[str]:
+    """Claim slots; give the payments whose slot another row has already. Safe to repeat."""
+    rows: list[dict[str, object]] = [
+        {
+            "payment_id": slot.payment_id,
+            "local_date": slot.day.isoformat(),
+            "outbox_id": slot.outbox_id,
+        }
+        for slot in wanted
+    ]
+    insert = sqlite_insert if tx.is_sqlite else postgres_insert
+    tx.run_many(insert(reminder_slot).on_conflict_do_nothing(), rows)
+    holders = slots_of(tx, [slot.payment_id for slot in wanted])
+    return {
+        slot.payment_id for slot in wanted if holders[slot.payment_id, slot.day] != slot.outbox_id
+    }
+
+
+def put_off(tx: Tx, outbox_id: int, *, at: datetime, give_up_at: datetime, why: str) -> None:
+    """Give a reminder back to wait until `at`, as if it had not been claimed."""
+    was_claimed = outbox.c.status == "sending"
+    tx.run(
+        outbox.update()
+        .where(outbox.c.id == outbox_id)
+        .values(
+            status="pending",
+            attempts=sa.case((was_claimed, outbox.c.attempts - 1), else_=outbox.c.attempts),
+            tries=sa.case((was_claimed, outbox.c.tries - 1), else_=outbox.c.tries),
+            not_before=at,
+            give_up_at=give_up_at,
+            lease_until=None,
+            last_error=why,
+            updated_at=tx.now,
+        )
+    )
+
+
+def set_payload(tx: Tx, outbox_id: int, payload: Mapping[str, object]) -> None:
+    """Change what a reminder says."""
+    tx.run(
+        outbox.update()
+        .where(outbox.c.id == outbox_id)
+        .values(payload=dict(payload), updated_at=tx.now)
+    )
+
+
+def bar(tx: Tx, customer_id: int, why: str) -> None:
+    """Keep that Migo refuses this customer, so that they are not reminded."""
+    mine = customer.c.id == customer_id
+    tx.run(customer.update().where(mine).values(barred_at=tx.now, barred_why=why))
+
+
+def unbar(tx: Tx, customer_id: int) -> None:
+    """Forget that Migo refused this customer, since it made them a link."""
+    barred = (customer.c.id == customer_id) & customer.c.barred_at.is_not(None)
+    tx.run(customer.update().where(barred).values(barred_at=None, barred_why=None))
