@@ -46,7 +46,7 @@ class Scheduler:
             "expired payments": (15, payment.expire_payments),
             "idle conversations": (60, lambda tx: handoff.return_idle(tx, self._rules)),
             "bulk rows": (0.25, lambda tx: batches.send_some(tx, self._rules)),
-            "bulk cards": (5, bulk_card.show_progress),
+            "bulk cards": (5, lambda tx: bulk_card.show_progress(tx, self._rules)),
         }
         for name, (every_s, sweep) in sweeps.items():
             self._metronome.add_job(

@@ -105,6 +105,15 @@ class WhatsApp:
         """See `InboundChannel.parse`; requests about SMS are read as well."""
         return self._webhooks.parse(request)
 
+    async def fetch_file(self, file_id: str) -> bytes:
+        """The content of a file that a person sent. Safe to repeat.
+
+        Raises:
+            NotSentError, UncertainError: not now.
+            RejectedError: there is no such file any more, or it is over 5 MiB.
+        """
+        return await self._messages.fetch_file(file_id)
+
     async def aclose(self) -> None:
         """See `Channel.aclose`."""
         await self._messages.aclose()

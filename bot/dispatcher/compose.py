@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.dispatcher.digest import pay_buttons, with_digest
-from bot.dispatcher.files import file_of
+from bot.dispatcher.files import file_of, lines_of
 from bot.domain.delivery import Purpose
 from bot.store.outbox import OutboxItem
 from bot.texts import Facts, Texts, WhatsAppTemplates
@@ -101,7 +101,8 @@ class Composer:
             _Shown(say(each["label"], each.get("values")), each.get("payload"), each.get("url"))
             for each in (chosen if isinstance(chosen, list) else [])
         ]
-        text = "\n\n".join(filter(None, (said, _lines(choices, limits))))
+        report = lines_of(payload.get("file"), limits, phrases, locale)
+        text = "\n\n".join(filter(None, (said, report, _lines(choices, limits))))
         return OutboundMessage(
             to=to,
             text=text,

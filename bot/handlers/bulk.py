@@ -34,15 +34,25 @@ _MOVES = {
 
 
 def on_document(
-    tx: Tx, rules: Rules, staff: Staff, message: InboundMessage, *, inbox_id: int
+    tx: Tx,
+    rules: Rules,
+    staff: Staff,
+    message: InboundMessage,
+    file: Mapping[str, object],
+    *,
+    inbox_id: int,
 ) -> None:
-    """Owe the fetching of a file that a member of staff sent, where their role may."""
+    """Owe the fetching of a file that a member of staff sent, where their role may.
+
+    `file` is what the channel told of it: `file_id`, and where known `file_name` and `size`. It
+    came with `message`, or with one before if a PIN was asked for.
+    """
     key = f"reply:{inbox_id}:bulk"
-    filename = message.extra.get("file_name", "archivo")[:100]
+    filename = str(file.get("file_name", "archivo"))[:100]
     if not may(staff.role, Action.BULK):
         _say(tx, staff, message.sender, "not_allowed", {}, key=key)
         return
-    if int(message.extra.get("size", "0")) > MAX_BYTES:
+    if int(str(file.get("size", "0"))) > MAX_BYTES:
         error = FileError("too_large", str(MAX_BYTES // 1024 // 1024))
         _say_unreadable(tx, staff, message.sender, filename, error, key=key)
         return
@@ -59,7 +69,7 @@ def on_document(
                 not_before=tx.now,
                 give_up_at=tx.now + _FETCH_FOR,
                 payload={
-                    "file_id": message.extra["file_id"],
+                    "file_id": file["file_id"],
                     "filename": filename,
                     "staff": staff.id,
                 },

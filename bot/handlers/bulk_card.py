@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from bot.handlers.bulk_report import result_report
 from bot.handlers.planning import parse_target
 from bot.handlers.replies import Choice, Reply, owe_reply
+from bot.handlers.rules import Rules
 from bot.store import batch_results, batches, conversations
 from bot.store import staff as staff_store
 from bot.store.batches import Batch
@@ -66,8 +67,11 @@ def _button(tx: Tx, batch: Batch, staff: Staff, to: Address, what: str) -> Choic
     return Choice(f"bulk.label_{what}", payload=token)
 
 
-def show_progress(tx: Tx) -> int:
-    """Bring every card up to date, and end the batches of which nothing is under way any more."""
+def show_progress(tx: Tx, rules: Rules) -> int:
+    """Bring every card up to date, and end the batches of which nothing is under way any more.
+
+    Where messages cannot be edited, only the end is told.
+    """
     shown = 0
     for batch in batches.unended(tx):
         is_over = batch.status in _OVER and not batch_results.progress(tx, batch.id).waiting
@@ -76,11 +80,17 @@ def show_progress(tx: Tx) -> int:
         staff = _who(tx, batch)
         if staff is None or (batch.status == batches.PAUSED and not is_over):
             continue
-        show_card(tx, batch, staff)
+        if is_over or _can_edit(rules, batch):
+            show_card(tx, batch, staff)
         if is_over:
             _send_result(tx, batch, staff)
         shown += 1
     return shown
+
+
+def _can_edit(rules: Rules, batch: Batch) -> bool:
+    to = parse_target(batch.notify or "")
+    return to is not None and to.channel in rules.edits
 
 
 def _who(tx: Tx, batch: Batch) -> Staff | None:

@@ -125,6 +125,9 @@ def _act(desk: Desk, action: str, data: Mapping[str, object], *, is_proved: bool
     """Do what a button, or a PIN that was asked for, stands for; the role is looked at again."""
     if action == "charge" and is_proved:
         staff_charge.charge(desk, data)
+    elif action == "file" and is_proved:
+        desk.go_to(IDLE)
+        _fetch_file(desk, data)
     elif action.startswith("charge"):
         staff_charge.on_button(desk, action, data)
     elif action in _OF_PAYMENT:
@@ -162,10 +165,18 @@ def _act_on_payment(
 
 
 def _on_file(desk: Desk) -> None:
-    if not desk.may(Action.BULK) or desk.needs_pin(Action.BULK):
-        desk.say("forbidden" if not desk.may(Action.BULK) else "no_files")
-        return
-    bulk.on_document(desk.tx, desk.rules, desk.staff, desk.message, inbox_id=desk.inbox_id)
+    if not desk.may(Action.BULK):
+        desk.say("forbidden")
+    elif desk.needs_pin(Action.BULK):
+        names = ("file_id", "file_name", "size")
+        file = {name: desk.message.extra[name] for name in names if name in desk.message.extra}
+        staff_pin.ask(desk, "file", file)
+    else:
+        _fetch_file(desk, desk.message.extra)
+
+
+def _fetch_file(desk: Desk, file: Mapping[str, object]) -> None:
+    bulk.on_document(desk.tx, desk.rules, desk.staff, desk.message, file, inbox_id=desk.inbox_id)
 
 
 def _on_command(desk: Desk, asked: Asked | None) -> None:

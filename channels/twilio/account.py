@@ -1,5 +1,6 @@
 """Who we are at Twilio."""
 
+from base64 import b64encode
 from dataclasses import dataclass, field
 
 
@@ -19,3 +20,9 @@ class TwilioAccount:
             raise ValueError("a Twilio account has a SID")
         if not self.auth_tokens or not all(self.auth_tokens):
             raise ValueError("a Twilio account needs its auth token")
+
+    @property
+    def authorization(self) -> str:
+        """The header that our calls carry."""
+        pair = f"{self.account_sid}:{self.auth_tokens[0]}"
+        return "Basic " + b64encode(pair.encode()).decode("ascii")

@@ -6,7 +6,6 @@ One call is one HTTP exchange, never repeated: creating a message is not idempot
 import asyncio
 import json
 import re
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
@@ -26,6 +25,7 @@ from channels.outcome import (
 )
 from channels.twilio.account import TwilioAccount
 from channels.twilio.codes import FAILURES, STATES, error_of
+from channels.twilio.media import fetch_media
 from channels.twilio.webhooks import report
 
 MAX_BODY_CHARS: Final = 1600
@@ -78,8 +78,7 @@ class TwilioHttp:
 
     def __init__(self, client: HttpClient, account: TwilioAccount) -> None:
         self._client = client
-        pair = f"{account.account_sid}:{account.auth_tokens[0]}"
-        self._authorization = "Basic " + b64encode(pair.encode()).decode("ascii")
+        self._authorization = account.authorization
 
     async def request(
         self,
@@ -163,6 +162,7 @@ class TwilioMessages:
         if not self._origin:
             raise ValueError("Twilio needs a sender or a messaging service")
         http = client or new_client(timeout_s=DEADLINE_S, keep_alive=True)
+        self._http, self._account = http, account
         self._own_client = http if client is None else None
         sdk = _build_sdk(
             account.account_sid,
@@ -259,6 +259,10 @@ class TwilioMessages:
             raise UncertainError("Twilio's answer cannot be read") from None
         code = "" if found.error_code is None else str(found.error_code)
         return report(provider_id, str(found.status), code)
+
+    async def fetch_file(self, file_id: str) -> bytes:
+        """See `media.fetch_media`."""
+        return await fetch_media(self._http, self._account, file_id)
 
     async def aclose(self) -> None:
         """Send no more; calling it again does nothing."""

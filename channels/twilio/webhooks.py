@@ -20,6 +20,7 @@ from channels.base import (
 from channels.errors import BadSignatureError, MalformedError
 from channels.twilio.account import TwilioAccount
 from channels.twilio.codes import FAILURES, STATES, refusal_of
+from channels.twilio.media import document_of
 
 _MAX_FIELDS: Final = 500
 _WHATSAPP: Final = "whatsapp:"
@@ -183,6 +184,7 @@ def _inbound(sid: str, form: Mapping[str, str]) -> Sequence[InboundMessage]:
             extra={
                 **{name: value for name in kept if (value := _text(form, name))},
                 **({"button_text": label} if (label := _text(form, "ButtonText")) else {}),
+                **document_of(form),
             },
         ),
     )

@@ -19,7 +19,8 @@ _OTHER_PHONE = "+50255559999"
 class Acts:
     """Acts by channel: what each needs stands beside its name.
 
-    whatsapp: `write` text; `tap` id, title; `read`; `block` on; `break` on; `window` open.
+    whatsapp: `write` text; `tap` id, title; `send_file` name, content (base64); `read`; `block` on;
+    `break` on; `window` open.
     sms: `write` text; `break` on. email: `break` on.
     telegram: `start` payload?; `write` text; `tap` id, data; `send_file` name, content (base64);
     `share_contact` phone?; `block` on.
@@ -30,6 +31,7 @@ class Acts:
         self._table: dict[tuple[str, str], Act] = {
             ("whatsapp", "write"): self._write_whatsapp,
             ("whatsapp", "tap"): self._tap_whatsapp,
+            ("whatsapp", "send_file"): self._send_whatsapp_file,
             ("whatsapp", "read"): self._read_whatsapp,
             ("whatsapp", "block"): self._block_whatsapp,
             ("whatsapp", "break"): self._break_whatsapp,
@@ -108,13 +110,11 @@ class Acts:
         self._world.telegram.tap(person.telegram_id, number, data)
 
     async def _send_file(self, person: Person, body: Body) -> None:
-        content = base64.b64decode(str(body.get("content", "")), validate=True)
-        if len(content) > MAX_FILE_BYTES:
-            raise ValueError("a file of at most 20 MB")
-        name, kind = str(body.get("name") or "file")[:100], str(body.get("type") or "")
-        self._world.telegram.send_document(
-            person.telegram_id, name, kind or "application/octet-stream", content
-        )
+        self._world.telegram.send_document(person.telegram_id, *_file(body))
+
+    async def _send_whatsapp_file(self, person: Person, body: Body) -> None:
+        address = f"whatsapp:{person.phone}"
+        self._later(self._world.twilio.handsets.send_document(address, *_file(body)))
 
     async def _share_contact(self, person: Person, body: Body) -> None:
         is_own = body.get("own", True)
@@ -123,6 +123,15 @@ class Acts:
 
     async def _block_telegram(self, person: Person, body: Body) -> None:
         self._world.telegram.block(person.telegram_id, is_blocked=bool(body.get("on", True)))
+
+
+def _file(body: Body) -> tuple[str, str, bytes]:
+    """Name, kind and content of what is sent."""
+    content = base64.b64decode(str(body.get("content", "")), validate=True)
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError("a file of at most 20 MB")
+    name, kind = str(body.get("name") or "file")[:100], str(body.get("type") or "")
+    return name, kind or "application/octet-stream", content
 
 
 def _set(members: set[str], member: str, body: Body) -> None:

@@ -1,6 +1,9 @@
 """The customer's side of WhatsApp and SMS: writing, tapping, reading, blocking, opting out."""
 
+import secrets
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
@@ -20,9 +23,19 @@ WINDOW: Final = timedelta(hours=24)
 _STOP_WORDS: Final = frozenset(
     ("STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL")
 )
+_MEDIA_KEPT: Final = 20
 _START_WORDS: Final = frozenset(("START", "UNSTOP", "YES"))
 
 Fields = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A file that a person sent."""
+
+    name: str
+    content_type: str
+    content: bytes
 
 
 class Handsets:
@@ -48,6 +61,7 @@ class Handsets:
         self._journal = journal
         self._now = now
         self._last_inbound: dict[str, datetime] = {}
+        self.media: OrderedDict[str, Media] = OrderedDict()
         self.broken: set[str] = set()
         self.blocked: set[str] = set()
         self.landlines: set[str] = set()
@@ -72,6 +86,25 @@ class Handsets:
     async def write(self, address: str, text: str, **fields: str) -> Posted | None:
         """Let a person write to us; `fields` add to or replace webhook parameters."""
         return await self._inbound(address, text, fields)
+
+    async def send_document(
+        self, address: str, name: str, content_type: str, content: bytes
+    ) -> Posted | None:
+        """Let a person send a file over WhatsApp, its name as the caption."""
+        media_id = f"ME{secrets.token_hex(16)}"
+        self.media[media_id] = Media(name, content_type, content)
+        if len(self.media) > _MEDIA_KEPT:
+            self.media.popitem(last=False)
+        return await self._inbound(
+            address,
+            name,
+            {
+                "NumMedia": "1",
+                "MediaUrl0": media_id,
+                "MediaContentType0": content_type,
+                "MessageType": "document",
+            },
+        )
 
     async def tap(self, address: str, sid: str, title: str) -> Posted | None:
         """Let a person tap a quick-reply button of a WhatsApp message.
@@ -117,6 +150,10 @@ class Handsets:
         if is_whatsapp:
             self._last_inbound[address] = self._now()
         fields = self._fields(message, is_whatsapp) | self._opt_out(message) | extra
+        if "MediaUrl0" in extra:
+            # Twilio's own host, whatever host we are reached at.
+            account = f"https://api.twilio.com/2010-04-01/Accounts/{self._config.account_sid}"
+            fields["MediaUrl0"] = f"{account}/Messages/{message.sid}/Media/{extra['MediaUrl0']}"
         return await self._postman.send(
             self.webhook("inbound", f"{self._postman.public_url}/webhooks/twilio/inbound", fields)
         )

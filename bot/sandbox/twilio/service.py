@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bot.sandbox.config import TwilioConfig
@@ -68,6 +68,8 @@ class Twilio:
             Route(f"{base}/Messages.json", listing, methods=["GET"]),
             Route(f"{base}/Messages/{{sid}}.json", fetch, methods=["GET"]),
             Route(f"{base}.json", self._account, methods=["GET"]),
+            Route(f"{base}/Messages/{{sid}}/Media/{{media}}", self._media, methods=["GET"]),
+            Route("/kept/{media}", self._kept, methods=["GET"]),
         ]
 
     async def _create(self, request: Request) -> Response:
@@ -208,6 +210,27 @@ class Twilio:
         if message is None:
             return error_response(20404)
         return json_response(resource(message, self.config.account_sid))
+
+    async def _media(self, request: Request) -> Response:
+        """Send whoever proves themselves to where files are kept.
+
+        Source: Twilio docs, "Media resource": a file is had by a redirect to a short-lived URL.
+        """
+        try:
+            self._authenticate(request)
+        except TwilioRefusalError as error:
+            return error_response(error.code)
+        media = request.path_params["media"]
+        if media not in self.handsets.media:
+            return error_response(20404)
+        return RedirectResponse(f"{self._base_url()}/twilio/kept/{media}", 307)
+
+    async def _kept(self, request: Request) -> Response:
+        """Give a file to whoever knows its place; one who shows credentials here leaks them."""
+        file = self.handsets.media.get(request.path_params["media"])
+        if file is None or "authorization" in request.headers:
+            return Response(status_code=403)
+        return Response(file.content, media_type=file.content_type)
 
     async def _account(self, request: Request) -> Response:
         """Answer a credentials check."""
