@@ -5,6 +5,7 @@ import hashlib
 import secrets
 import socket
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,14 @@ from bot.handlers.payment import PaymentRequest, create_payment
 from bot.handlers.rules import Dispatches, Rules
 from bot.intake import Intake
 from bot.migo import AmountUnit, CallbackGate
+from bot.spool import Spool
 from bot.store import links, outbox
 from bot.store.engine import Store, Tx
 from bot.store.inbox import Door, Received, Source
 from bot.store.schema import metadata
 from bot.telemetry.metrics import Metrics
 from bot.web.app import Health, build_web
+from bot.web.callbacks import CallbackDoor
 from bot.web.webhooks import Doors
 from bot.wiring import read_report
 from channels.base import ChannelName
@@ -53,6 +56,7 @@ async def nothing(item: Received) -> None:
 def app_over(put: Any) -> Any:
     doors = Doors(
         put=put,
+        put_callback=put,
         is_from_migo=CallbackGate("x-api-key", (SECRET,)).admits,
         public_url="http://127.0.0.1",
         twilio=None,
@@ -110,7 +114,9 @@ async def ours(folder: Path, payments: int, *, with_worker: bool) -> Any:
         task = asyncio.create_task(intake.run())
         watch = asyncio.create_task(_tell_when_handled(store, payments, folder / "handled"))
         KEPT.update({task, watch})
-    return app_over(Door(store).put)
+    spool = Spool(folder / "spool", clock=time.time)
+    spool.open()
+    return app_over(CallbackDoor(Door(store), spool).put)
 
 
 KEPT: set[Any] = set()

@@ -24,6 +24,7 @@ from bot.migo import MigoClient
 from bot.relay import Relay
 from bot.scheduler import Scheduler
 from bot.settings import Settings
+from bot.spool import Spool
 from bot.store import inbox, ledger, outbox, showing
 from bot.store.engine import Store, StoreError, Tx
 from bot.store.inbox import Door, Received, Source
@@ -31,6 +32,7 @@ from bot.store.migrate import migrate, needs_migration
 from bot.telemetry.metrics import Metrics
 from bot.web.api import build_api
 from bot.web.app import Health, build_web
+from bot.web.callbacks import CallbackDoor
 from bot.web.webhooks import Doors
 from channels.base import ChannelName, RawRequest
 from channels.errors import ChannelError
@@ -121,6 +123,7 @@ class Application:
         self._tasks: list[asyncio.Task[None]] = []
         self._server: _Server | None = None
         self._scheduler: Scheduler | None = None
+        self._spool: Spool | None = None
         self._stops: list[Callable[[], None]] = []
 
     @property
@@ -138,6 +141,7 @@ class Application:
 
         Raises:
             StoreError: the database cannot be used, or wants `paybot migrate` first.
+            SpoolError: there is no place to keep callbacks without it.
             OSError: the port is taken.
         """
         await asyncio.to_thread(self._prepare_database)
@@ -211,8 +215,10 @@ class Application:
 
     async def _start_web(self) -> None:
         door = Door(self.store)
+        callbacks = CallbackDoor(door, await self._open_spool())
         doors = Doors(
             put=door.put,
+            put_callback=callbacks.put,
             is_from_migo=wiring.callback_gate(self._settings).admits,
             public_url=self._settings.web.public_url,
             twilio=wiring.twilio_channel(self._channels),
@@ -242,7 +248,16 @@ class Application:
         listener = _listen(self._settings.web.host, self._settings.web.port)
         self._server = _Server(config)
         self._spawn("web", self._server.serve(sockets=[listener]))
+        self._spawn("spool", callbacks.drain())
         await self._server.is_up.wait()
+
+    async def _open_spool(self) -> Spool:
+        spool = Spool(self._settings.store.spool_dir, clock=time.time)
+        await asyncio.to_thread(spool.open)
+        self._spool = spool
+        self._metrics.spool_items.set_function(lambda: len(spool))
+        self._metrics.spool_oldest_seconds.set_function(spool.oldest_s)
+        return spool
 
     def _start_telegram(self) -> None:
         telegram = self._channels.get(ChannelName.TELEGRAM)
@@ -326,6 +341,8 @@ class Application:
         await self._migo_http.aclose()
         await self._coordination.aclose()
         await self.store.close()
+        if self._spool is not None:
+            await self._spool.aclose()
 
 
 class _Server(uvicorn.Server):

@@ -163,32 +163,62 @@ def started_redis(folder: Path) -> Iterator[str | None]:
         server.kill()
 
 
+class PostgresServer:
+    """A PostgreSQL of our own, thrown away with its folder: stopped and restarted at will."""
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        self._binaries = binaries
+        self._folder = folder
+        self._data = folder / "postgres"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def create(self) -> None:
+        self._data.mkdir(mode=0o700)
+        user = _server_user()
+        if user is not None:
+            shutil.chown(self._data, user)
+        initdb = str(self._binaries / "initdb")
+        command = [initdb, "-D", str(self._data), "-U", "postgres", "-A", "trust", "--no-sync"]
+        if _spawn(command, user, self._folder).wait(START_S):
+            raise RuntimeError(f"initdb failed: {(self._folder / 'initdb.log').read_text()}")
+
+    def start(self) -> None:
+        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
+        postgres = str(self._binaries / "postgres")
+        command = [postgres, "-D", str(self._data), "-p", str(self.port)]
+        command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        self._process = _spawn(command, _server_user(), self._folder)
+        _await_answer("postgres", lambda: _postgres_answers(self.url), self._process)
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Stop; SIGINT ends all sessions in order, SIGQUIT is the crash."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(timeout=START_S)
+            self._process = None
+
+
+def postgres_server(folder: Path) -> PostgresServer | None:
+    """A server to be created and started; None where PostgreSQL is not installed."""
+    binaries = _postgres_binaries()
+    return None if binaries is None else PostgresServer(binaries, folder)
+
+
 @contextmanager
 def started_postgres(folder: Path) -> Iterator[str | None]:
     """Run a throw-away PostgreSQL on a free port and give its URL; None where not installed."""
-    binaries = _postgres_binaries()
-    if binaries is None:
+    server = postgres_server(folder)
+    if server is None:
         yield None
         return
-    user, data = _server_user(), folder / "postgres"
-    data.mkdir(mode=0o700)
-    if user is not None:
-        shutil.chown(data, user)
-    create = [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust"]
-    if _spawn([*create, "--no-sync"], user, folder).wait(START_S):
-        raise RuntimeError(f"initdb failed: {(folder / 'initdb.log').read_text()}")
-    port = free_port()
-    options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
-    command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port)]
-    command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-    process = _spawn(command, user, folder)
-    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    server.create()
     try:
-        _await_answer("postgres", lambda: _postgres_answers(url), process)
-        yield url
+        server.start()
+        yield server.url
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=START_S)
+        server.stop()
 
 
 def _postgres_binaries() -> Path | None:

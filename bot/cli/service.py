@@ -33,11 +33,12 @@ def serve_command(roles: str) -> None:
     _start_logging(settings)
     _tell_what_is_off(settings)
     from bot import app
+    from bot.spool import SpoolError
     from bot.store.engine import StoreError
 
     try:
         run_loop(app.serve(settings, chosen))
-    except StoreError as error:
+    except (StoreError, SpoolError) as error:
         raise FailedError(str(error)) from None
     except OSError as error:
         where = f"{settings.web.host}:{settings.web.port}"

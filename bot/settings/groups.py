@@ -40,6 +40,7 @@ class StoreSettings(Group):
 
     url: values.DatabaseUrl = Field(SecretStr("sqlite:///paybot.db"), alias="DATABASE_URL")
     data_dir_override: Path | None = Field(None, alias="DATA_DIR")
+    spool_dir_override: Path | None = Field(None, alias="SPOOL_DIR")
 
     @property
     def sqlite_path(self) -> Path | None:
@@ -53,6 +54,11 @@ class StoreSettings(Group):
         if self.data_dir_override:
             return self.data_dir_override
         return self.sqlite_path.parent if self.sqlite_path else Path()
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where callbacks are kept that the database cannot take."""
+        return self.spool_dir_override or self.data_dir / "spool"
 
     @property
     def token_path(self) -> Path:

@@ -32,13 +32,17 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A verified request as it came; `event_id` names the event where the provider does not."""
+    """A verified request as it came; `event_id` names the event where the provider does not.
+
+    `received_at` is None for now; what waited elsewhere says since when.
+    """
 
     source: Source
     event_id: str | None
     url: str
     headers: Mapping[str, str]
     body: bytes
+    received_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ def record(tx: Tx, received: Sequence[Received]) -> None:
             firsts[key][-1] += 1
             continue
         headers = json.dumps(dict(item.headers))
-        row = [item.source.value, item.event_id, item.url, headers, item.body, at, at, 1]
+        came = at if item.received_at is None else to_microseconds(item.received_at)
+        row = [item.source.value, item.event_id, item.url, headers, item.body, came, at, 1]
         firsts[key] = row
     if firsts:
         # In one order for all, so that two doors with the same events cannot lock each other out;
@@ -227,16 +232,26 @@ class Door:
         Raises:
             Exception: the database refused the batch; nothing of it is stored.
         """
+        await self.offer(item)
+
+    def offer(self, item: Received) -> asyncio.Future[None]:
+        """As `put`, for a caller with a limit to its patience.
+
+        Returns:
+            What ends when `item` is durable or refused. One that was ended by its caller before its
+            commit began is left out; after that it may be stored all the same.
+        """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
-        await future
+        return future
 
     async def _flush(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting, []
+                batch = [each for each in self._waiting if not each[1].done()]
+                self._waiting = []
                 await self._commit(batch)
         finally:
             self._flushing = None

@@ -65,6 +65,14 @@ class Metrics:
             ["queue"],
             registry=registry,
         )
+        self.spool_items = Gauge(
+            "paybot_spool_items",
+            "Callbacks kept beside the database, which cannot take them",
+            registry=registry,
+        )
+        self.spool_oldest_seconds = Gauge(
+            "paybot_spool_oldest_seconds", "Age of the oldest of them", registry=registry
+        )
         self.held = Gauge(
             "paybot_held", "What waits for a person, by kind", ["kind"], registry=registry
         )

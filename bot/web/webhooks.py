@@ -23,6 +23,7 @@ EVENT_ID_MAX_CHARS = 200
 
 _KEPT_HEADERS = ("content-type", "user-agent", "i-twilio-idempotency-token")
 """Headers worth keeping; the ones that carry secrets and signatures are not stored."""
+_HEADER_CHARS = 500
 
 _TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 
@@ -36,9 +37,13 @@ class TooLargeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """The four doors and what they need: where to put requests, and who proves their origin."""
+    """The four doors and what they need: where to put requests, and who proves their origin.
+
+    `put_callback` has a refuge for when the database is away; the other providers repeat.
+    """
 
     put: Put
+    put_callback: Put
     is_from_migo: Callable[[dict[str, str]], bool]
     public_url: str
     twilio: InboundChannel | None
@@ -60,7 +65,7 @@ class Doors:
             return Response(status_code=413)
         # Migo names no event; byte-identical bodies are the same news about the same uid.
         event_id = hashlib.sha256(body).hexdigest()
-        await self.put(self._received(request, Source.MIGO, event_id, headers, body))
+        await self.put_callback(self._received(request, Source.MIGO, event_id, headers, body))
         return Response(b"{}", media_type="application/json")
 
     async def twilio_status(self, request: Request) -> Response:
@@ -127,7 +132,7 @@ class Doors:
         headers: dict[str, str],
         body: bytes,
     ) -> Received:
-        kept = {name: headers[name] for name in _KEPT_HEADERS if name in headers}
+        kept = {name: headers[name][:_HEADER_CHARS] for name in _KEPT_HEADERS if name in headers}
         return Received(source, _storable(event_id), self._url_of(request), kept, body)
 
 

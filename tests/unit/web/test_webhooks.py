@@ -112,6 +112,7 @@ def _web(
 
     doors = Doors(
         put=inbox.put,
+        put_callback=inbox.put,
         is_from_migo=CallbackGate("x-api-key", (SECRET, OLD_SECRET)).admits,
         public_url=PUBLIC,
         twilio=twilio,

@@ -1,0 +1,175 @@
+"""Where payment callbacks go: into the inbox, or into the spool while the database is away.
+
+What the spool has is brought to the inbox, oldest first, as soon as the database takes rows again.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from bot.spool import Record, Spool, SpoolFullError
+from bot.store.inbox import Received, Source
+
+_log = logging.getLogger(__name__)
+
+PATIENCE_S = 1.0
+"""How long a commit may take before a callback is kept elsewhere; Migo may wait no longer."""
+_LOOK_S = PATIENCE_S / 4
+_RETRY_S = 1.0
+_BATCH = 64
+_GIVE_UP_S = 10.0
+_URL_CHARS = 2000
+
+
+class Inbox(Protocol):
+    """What takes callbacks while the database is well."""
+
+    def offer(self, item: Received) -> asyncio.Future[None]:
+        """See `Door.offer`."""
+
+
+class SlowError(Exception):
+    """The database did not answer in time."""
+
+
+class RefugeError(Exception):
+    """Neither the database nor the spool takes it."""
+
+
+class CallbackDoor:
+    """Stores callbacks one way or the other.
+
+    While the database is known to be away nothing is tried there but what `drain` brings: that
+    it goes through is the news that the database is back.
+    """
+
+    def __init__(self, door: Inbox, spool: Spool) -> None:
+        self._door = door
+        self._spool = spool
+        self._is_away = False
+        self._watched: deque[tuple[float, asyncio.Future[None]]] = deque()
+        self._looker: asyncio.TimerHandle | None = None
+        self._has_work = asyncio.Event()
+
+    async def put(self, item: Received) -> None:
+        """Return once `item` is durable.
+
+        Raises:
+            RefugeError: it is not, and nothing takes it.
+        """
+        if self._is_away:
+            await self._keep(item)
+            return
+        stored = self._door.offer(item)
+        self._watch(stored)
+        try:
+            await stored
+        except Exception as error:  # noqa: BLE001 - whatever ails the database, the callback is kept
+            self._go_away(error)
+            await self._keep(item)
+
+    def _watch(self, stored: asyncio.Future[None]) -> None:
+        # One timer for all rather than one each: this is paid for by every callback.
+        loop = asyncio.get_running_loop()
+        self._watched.append((loop.time(), stored))
+        if self._looker is None:
+            self._looker = loop.call_later(_LOOK_S, self._look)
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._watched:
+            since, stored = self._watched[0]
+            if not stored.done():
+                if loop.time() - since < PATIENCE_S:
+                    break
+                stored.set_exception(SlowError())
+            self._watched.popleft()
+        self._looker = loop.call_later(_LOOK_S, self._look) if self._watched else None
+
+    def _go_away(self, error: Exception) -> None:
+        if not self._is_away:
+            _log.error("callbacks are spooled, no database: %s", type(error).__name__)
+        self._is_away = True
+
+    async def _keep(self, item: Received) -> None:
+        try:
+            await self._spool.put(_header_of(item), item.body)
+        except SpoolFullError as error:
+            _log.critical("a payment callback is refused: no database, and the spool is full")
+            raise RefugeError from error
+        finally:
+            self._has_work.set()
+
+    async def drain(self) -> None:
+        """Bring what is spooled into the inbox; never ends by itself."""
+        if len(self._spool):
+            self._has_work.set()
+        while True:
+            await self._has_work.wait()
+            try:
+                await self._drain_all()
+            except OSError:
+                _log.exception("the spool cannot be read")
+            if self._has_work.is_set():
+                await asyncio.sleep(_RETRY_S)
+
+    async def _drain_all(self) -> None:
+        """Work until nothing is left or the database refuses."""
+        # One by one first: the database may be away, and one bad row must not hold up the others.
+        limit = 1
+        while True:
+            self._has_work.clear()
+            records = await self._spool.oldest(limit)
+            if not records:
+                self._come_back()
+                return
+            if await self._bring(records):
+                self._come_back()
+                limit = _BATCH
+            elif limit == 1:
+                self._spool.postpone(records)
+                self._has_work.set()
+                return
+            else:
+                limit = 1
+
+    async def _bring(self, records: Sequence[Record]) -> bool:
+        """Store records and forget them here; False if the database did not take them in time."""
+        stored = [self._door.offer(_received_of(record)) for record in records]
+        _, late = await asyncio.wait(stored, timeout=_GIVE_UP_S)
+        for future in late:
+            future.cancel()
+        if late or any(future.exception() for future in stored):
+            return False
+        await self._spool.free(records)
+        return True
+
+    def _come_back(self) -> None:
+        if self._is_away:
+            _log.warning("the database takes callbacks again")
+        self._is_away = False
+
+
+def _header_of(item: Received) -> Mapping[str, object]:
+    return {
+        "source": item.source.value,
+        "event_id": item.event_id,
+        "url": item.url[:_URL_CHARS],
+        "headers": dict(item.headers),
+    }
+
+
+def _received_of(record: Record) -> Received:
+    header = record.header
+    headers = header["headers"]
+    return Received(
+        Source(str(header["source"])),
+        None if header["event_id"] is None else str(header["event_id"]),
+        str(header["url"]),
+        dict(headers) if isinstance(headers, dict) else {},
+        record.body,
+        datetime.fromtimestamp(record.at, UTC),
+    )

@@ -1,0 +1,122 @@
+"""PostgreSQL goes away while callbacks come: Migo sees no error, and all are booked later."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bot.sandbox.twilio.signature import sign
+from bot.store.migrate import migrate
+from tests.conftest import OPTIONAL
+from tests.flow.service import PHONE, Service
+from tests.services import PostgresServer, eventually, postgres_server, private_folder
+
+PAYMENTS = 12
+BACK_S = 30.0
+
+
+@pytest.fixture
+def server() -> Iterator[PostgresServer]:
+    """A server that nobody else uses."""
+    with private_folder() as folder:
+        found = postgres_server(folder)
+        if found is None:
+            pytest.skip(f"{OPTIONAL} PostgreSQL is not installed here")
+        found.create()
+        found.start()
+        migrate(found.url)
+        try:
+            yield found
+        finally:
+            found.stop()
+
+
+@pytest.fixture
+def mortal_service(tmp_path: Path, server: PostgresServer) -> Service:
+    return Service(tmp_path, server.url, TELEGRAM_BOT_TOKEN="")
+
+
+def _callback(uid: str) -> bytes:
+    body = {"uid": uid, "status": "approved", "amount": 15000, "currency": "GTQ"}
+    return json.dumps(body).encode()
+
+
+async def _post(service: Service, body: bytes) -> httpx.Response:
+    migo = service.sandbox.config.migo
+    headers = {"content-type": "application/json", migo.callback_header: migo.callback_secret}
+    return await service.http.post("/webhooks/migo", content=body, headers=headers)
+
+
+async def _figure(service: Service, name: str) -> float:
+    text = (await service.http.get("/metrics")).text
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
+
+
+async def _uids(service: Service) -> list[str]:
+    payments = [await service.create("sms") for _ in range(PAYMENTS)]
+    for payment in payments:
+        await service.until_message(payment, "link", "delivered", "read", "done")
+    return [service.uid_of(await service.read(payment)) for payment in payments]
+
+
+async def _until_all_are_paid(service: Service) -> None:
+    async def is_paid() -> bool:
+        rows = await service.select("select count(*) from payment where status = 'paid'")
+        return rows == [(PAYMENTS,)]
+
+    await eventually(is_paid, BACK_S)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGQUIT])
+async def test_a_database_that_is_away_costs_no_callback(
+    mortal_service: Service, server: PostgresServer, stop: signal.Signals
+) -> None:
+    async with mortal_service as service:
+        bodies = [_callback(uid) for uid in await _uids(service)]
+        await asyncio.to_thread(server.stop, stop)
+        answers = [await _post(service, body) for body in bodies for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200] * len(answers)
+        await asyncio.to_thread(server.start)
+        await _until_all_are_paid(service)
+        await eventually(lambda: _is_empty(service), BACK_S)
+        handsets = service.sandbox.twilio.handsets
+        await eventually(lambda: len(handsets.received_by(PHONE)) == 2 * PAYMENTS, BACK_S)
+
+
+async def test_other_providers_are_asked_to_repeat(
+    mortal_service: Service, server: PostgresServer
+) -> None:
+    async with mortal_service as service:
+        twilio = service.sandbox.config.twilio
+        path = "/webhooks/twilio/inbound"
+        fields = {"AccountSid": twilio.account_sid, "MessageSid": "SM1", "Body": "hola"}
+        fields |= {"From": PHONE, "To": "+15005550006"}
+        signature = sign(twilio.auth_token, service.base_url + path, fields.items())
+        await asyncio.to_thread(server.stop, signal.SIGQUIT)
+        answer = await service.http.post(
+            path, data=fields, headers={"x-twilio-signature": signature}
+        )
+        assert answer.status_code == 503
+        await asyncio.to_thread(server.start)
+
+
+async def _is_empty(service: Service) -> bool:
+    return await _figure(service, "paybot_spool_items") == 0
+
+
+async def test_a_service_that_ends_with_a_spool_books_it_at_its_next_start(
+    mortal_service: Service, server: PostgresServer
+) -> None:
+    async with mortal_service as service:
+        bodies = [_callback(uid) for uid in await _uids(service)]
+        await asyncio.to_thread(server.stop, signal.SIGQUIT)
+        answers = [await _post(service, body) for body in bodies]
+        assert [answer.status_code for answer in answers] == [200] * len(answers)
+        await service.stop()
+        await asyncio.to_thread(server.start)
+        await service.start()
+        await _until_all_are_paid(service)
