@@ -147,13 +147,10 @@ class Window:
             return at
         first = at.astimezone(zone).date()
         for step in range(_MOST_DAYS):
-            found = [
-                moment
-                for moment in self._moments(first + timedelta(days=step), zone)
-                if moment > at and self._is_open(moment, zone)
-            ]
-            if found:
-                return min(found)
+            moments = self._moments(first + timedelta(days=step), zone)
+            later = [each for each in moments if each > at and self._is_open(each, zone)]
+            if later:
+                return min(later)
         raise NeverOpenError(f"{self.pack.code}: nothing is open within {_MOST_DAYS} days")
 
     def why_closed(self, at: datetime, zone: ZoneInfo) -> str | None:
@@ -196,7 +193,7 @@ class Window:
                 yield _utc(day, opens.replace(fold=fold), zone)
         midnight = datetime.combine(day, time.min, UTC)
         turn = _turn(midnight - _BEFORE, midnight + _AFTER, zone) if stretches else None
-        if turn is not None:
+        if turn is not None and turn.astimezone(zone).date() == day:
             yield turn
 
 
