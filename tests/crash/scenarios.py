@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from tests.crash import kill9
+from tests.crash import kill9, races
 from tests.crash.report import Report
 
 
@@ -35,7 +35,17 @@ async def _kill9_postgres(place: Place, count: int) -> Report:
     return await kill9.kill9("postgres", cycles=count, seed=place.seed, postgres_url=url)
 
 
+def _race(name: str) -> Scenario:
+    async def run(place: Place, count: int) -> Report:
+        assert place.postgres_url is not None
+        return await races.race(name, place.postgres_url, count=count)
+
+    # The contract suite runs most of them at every change; here they only have to work.
+    return Scenario(run, 20_000, 10 if name in races.SUITE else 40, needs_postgres=True)
+
+
 SCENARIOS = {
     "kill9-sqlite": Scenario(_kill9_sqlite, 1000, 12),
     "kill9-postgres": Scenario(_kill9_postgres, 1000, 6, needs_postgres=True),
+    **{f"races-{name}": _race(name) for name in races.RACES},
 }

@@ -1,0 +1,148 @@
+"""Two transactions at the same moment on PostgreSQL, many thousand times.
+
+Most are the races of the contract suite, which runs each of them a few hundred times.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from bot.handlers import outgoing
+from bot.handlers import payment as payment_handler
+from bot.handlers.payment import Created, PaymentRequest, RequestError
+from bot.store.engine import Tx
+from bot.store.payments import TakenError
+from tests.contract import test_books_races as suite
+from tests.contract.databases import empty
+from tests.contract.test_books_races import cancelling, claiming, collide, drain
+from tests.contract.world import ASKED, LEASE, PHONE, World
+from tests.crash.report import Report
+
+Pair = tuple[World, World]
+Race = Callable[[Pair], Awaitable[None]]
+FRESH_EVERY = 1000
+"""Rounds on one set of tables: the suite reads whole tables, which must not grow for ever."""
+
+
+async def two_people_ask_under_one_key(pair: Pair) -> None:
+    """One payment comes of it, and who was slower by a moment is told to read it."""
+    world = pair[0]
+    for number in range(suite.ROUNDS):
+        request = PaymentRequest(
+            PHONE, ASKED, ("email",), "ana", "h", email="a@b.gt", idempotency_key=f"k{number}"
+        )
+        asking = partial(_create, world=world, request=request)
+        ends = await collide(pair, asking, asking)
+        new = [end for end in ends if isinstance(end, Created) and end.is_new]
+        rest = [end for end in ends if end not in new]
+        assert len(new) == 1, ends
+        assert all(isinstance(end, Created | TakenError) for end in rest), ends
+        found = "select count(*) from payment where idempotency_key = :key"
+        assert await world.select(found, key=f"k{number}") == [(1,)]
+        await world.run(cancelling(new[0].payment))
+
+
+def _create(tx: Tx, world: World, request: PaymentRequest) -> Created:
+    return payment_handler.create_payment(tx, world.rules, request)
+
+
+async def two_staff_move_one_payment(pair: Pair) -> None:
+    """One sends the link again while the other cancels: nothing is owed to a cancelled payment."""
+    world = pair[0]
+    for number in range(suite.ROUNDS):
+        payment = await world.linked(f"u{number}", ("email",))
+        sending = partial(
+            payment_handler.resend, rules=world.rules, payment_id=payment.id, by="ana"
+        )
+        ends = await collide(pair, sending, cancelling(payment), cancelling(payment))
+        assert all(not isinstance(end, Exception) or isinstance(end, RequestError) for end in ends)
+        owed = await world.outbox(payment.id, "link")
+        assert all(row.status in ("done", "cancelled") for row in owed), owed
+        [(moves,)] = await world.select(
+            "select count(*) from ledger where payment_id = :id and to_status = 'cancelled'",
+            id=payment.id,
+        )
+        assert moves == 1, ends
+        await drain(world)
+
+
+async def a_stale_token_and_the_next_claim(pair: Pair) -> None:
+    """A worker that was given up comes back while another one claims: its end is not written."""
+    world = pair[0]
+    for number in range(suite.ROUNDS):
+        payment = await world.create(("email",))
+        stale = await world.claim_one("migo")
+        world.clock.advance(seconds=LEASE.total_seconds() + 1)
+        await world.run(lambda tx: outgoing.give_back_lapsed(tx, world.rules))
+        world.clock.advance(minutes=1)
+        late = suite.settling(world, stale, suite.made(f"u{number}"))
+        ends = await collide(pair, late, claiming(world, "migo", f"next{number}"))
+        assert ends[0] is None, ends
+        assert await world.links(payment.id) == [], ends
+        assert isinstance(ends[1], list), ends
+        await world.run(cancelling(payment))
+
+
+async def two_sweeps_take_back_one_claim(pair: Pair) -> None:
+    """Two schedulers in the same second: one of them takes a dead worker's row back."""
+    world = pair[0]
+    for _ in range(suite.ROUNDS):
+        payment = await world.create(("email",))
+        await world.claim_one("migo")
+        world.clock.advance(seconds=LEASE.total_seconds() + 1)
+        sweep = partial(_give_back, world=world)
+        ends = await collide(pair, sweep, sweep)
+        assert sorted(map(str, ends)) == ["0", "1"], ends
+        await world.run(cancelling(payment))
+
+
+def _give_back(tx: Tx, world: World) -> int:
+    return outgoing.give_back_lapsed(tx, world.rules)
+
+
+RACES: dict[str, Race] = {
+    "create_x_callback": suite.test_a_callback_and_the_commit_of_its_link_always_meet,
+    "pay_x_reminder": suite.test_a_reminder_leaves_before_the_money_or_not_at_all,
+    "pay_x_cancel": suite.test_money_wins_over_a_cancel,
+    "pay_x_expiry": suite.test_money_and_the_expiry_of_the_same_payment,
+    "two_staff": two_staff_move_one_payment,
+    "one_key": two_people_ask_under_one_key,
+    "late_worker": suite.test_a_late_worker_and_the_lapse_of_its_claim,
+    "stale_token": a_stale_token_and_the_next_claim,
+    "two_links": suite.test_two_links_of_one_payment_are_never_both_shown,
+    "one_claimer": suite.test_a_row_has_one_claimer,
+    "two_sweeps": two_sweeps_take_back_one_claim,
+}
+
+SUITE = {name for name, run in RACES.items() if run.__module__ == suite.__name__}
+
+
+async def race(name: str, url: str, *, count: int) -> Report:
+    """Run one race `count` times; the first round that breaks a promise ends it."""
+    report, done, began = Report("races", {"name": name}), 0, time.monotonic()
+    before = suite.ROUNDS
+    try:
+        while done < count and report.is_ok:
+            # An even number, for some races alternate.
+            suite.ROUNDS = min(FRESH_EVERY, count - done) // 2 * 2 or 2
+            empty(url)
+            await _run(RACES[name], url, report)
+            done += suite.ROUNDS
+    finally:
+        suite.ROUNDS = before
+    report.figures |= {"n": done, "secs": time.monotonic() - began}
+    return report
+
+
+async def _run(run: Race, url: str, report: Report) -> None:
+    first = World(url)
+    second = World(url, clock=first.clock, rules=first.rules)
+    first.store.open()
+    second.store.open()
+    try:
+        await run((first, second))
+    except AssertionError as error:
+        report.violations.append(str(error)[:2000] or "an assertion failed")
+    finally:
+        await first.store.close()
+        await second.store.close()
