@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from bot.handlers import batches, bulk_card, facts, handoff, outgoing, payment
+from bot.handlers import batches, bulk_card, facts, firing, handoff, outgoing, payment
 from bot.handlers.rules import Rules
 from bot.store import inbox
 from bot.store.engine import Store, Tx
@@ -46,6 +46,7 @@ class Scheduler:
             "expired payments": (15, payment.expire_payments),
             "idle conversations": (60, lambda tx: handoff.return_idle(tx, self._rules)),
             "bulk rows": (0.25, lambda tx: batches.send_some(tx, self._rules)),
+            "due schedules": (1, lambda tx: firing.fire(tx, self._rules)),
             "bulk cards": (5, lambda tx: bulk_card.show_progress(tx, self._rules)),
         }
         for name, (every_s, sweep) in sweeps.items():

@@ -151,6 +151,10 @@ class Alert(StrEnum):
     """The customer says they paid, and nothing was reported."""
     WANTS_PERSON = "wants_person"
     """A customer waits for a person to answer."""
+    SCHEDULE_FAILED = "schedule_failed"
+    """A schedule could not make the payment of a period."""
+    SCHEDULE_MISSED = "schedule_missed"
+    """Nobody was there when periods of a schedule came, and it is too late for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,10 +108,20 @@ def parse_target(text: str) -> Address | None:
 
 
 def tell_staff(
-    tx: Tx, rules: Rules, payment: Payment | None, what: str, *, key: str, detail: str = ""
+    tx: Tx,
+    rules: Rules,
+    payment: Payment | None,
+    what: str,
+    *,
+    key: str,
+    detail: str = "",
+    notify: str | None = None,
 ) -> None:
-    """Owe news to whoever created the payment, and to the staff address where one is set."""
-    targets = {payment.notify if payment is not None else None, rules.staff}
+    """Owe news to the staff address where one is set, and to whoever created the payment.
+
+    `notify` is whom else it concerns where there is no payment.
+    """
+    targets = {payment.notify if payment is not None else notify, rules.staff}
     for number, target in enumerate(sorted(filter(None, targets))):
         at = parse_target(target)
         if at is None or at.channel not in rules.couriers:

@@ -19,6 +19,7 @@ from bot.handlers.batches import bulk_rules
 from bot.handlers.rules import Dispatches, Preview, Rules
 from bot.migo import AmountUnit, CallbackGate, MigoConfig
 from bot.migo.config import UserIdForm
+from bot.recurrence import next_slot
 from bot.settings import Settings
 from bot.texts import Facts, Texts, WhatsAppTemplates
 from bot.texts.phrases import Phrases
@@ -105,6 +106,7 @@ def rules(settings: Settings, channels: Mapping[ChannelName, Channel]) -> Rules:
         rates=settings.sending.rates,
         time_zone=settings.merchant.timezone,
         reminding=reminding(settings),
+        next_slot=next_slot,
         edits=frozenset(name for name, channel in channels.items() if channel.limits.can_replace),
         caps=Caps(settings.staff.caps),
         preview=_preview(settings),

@@ -19,6 +19,7 @@ from bot.handlers import payment as payment_handler
 from bot.handlers.facts import Report
 from bot.handlers.payment import PaymentRequest
 from bot.handlers.rules import Dispatches, Rules
+from bot.recurrence import next_slot
 from bot.store import inbox, ledger, links, payments, showing
 from bot.store.engine import Store, Tx
 from bot.store.outbox import MIGO_LANE, OutboxItem
@@ -65,6 +66,7 @@ def rules_of(dispatches: Dispatches = Dispatches.NO) -> Rules:
         new_id=lambda: f"id{next(ids)}",
         random=lambda: 0.5,
         staff=STAFF,
+        next_slot=next_slot,
     )
 
 

@@ -1,0 +1,135 @@
+"""Makes the payments of schedules whose slot has come, each slot once, whoever fires it.
+
+The period, its payment and the next slot are written in one transaction. After downtime only the
+newest slot is made up for; what is older is written down as missed and told to staff.
+"""
+
+from datetime import date, datetime, time, timedelta
+from itertools import islice, takewhile
+
+from bot.domain.calendars import instant
+from bot.domain.payment import Alert
+from bot.domain.recurring import Slot
+from bot.domain.schedule import RunState, Schedule, ScheduleStatus
+from bot.handlers.payment import PaymentRequest, RequestError, create_payment
+from bot.handlers.planning import tell_staff
+from bot.handlers.rules import Rules
+from bot.handlers.schedules import check_ask, days_of, go_on, route_on, slots_after
+from bot.store import ledger, schedules
+from bot.store.engine import Tx
+from bot.store.payments import request_hash
+
+AT_ONCE = 50
+"""Schedules a transaction: callbacks wait for the same writer."""
+
+LATE = timedelta(days=7)
+"""How long a slot may be made up for; what is older would surprise whoever has to pay."""
+
+_MOST_PASSED = 400
+_A_DAY = timedelta(days=1)
+_END_OF_DAY = time(23, 59)
+
+
+def fire(tx: Tx, rules: Rules, *, limit: int = AT_ONCE) -> int:
+    """Make what is due, of `limit` schedules at most; give how many were looked at.
+
+    Harmless when doubled: each schedule is held by one transaction, and a slot is written once.
+    """
+    due = schedules.due(tx, limit=limit)
+    # Customers are locked in one order by all, so that two schedulers never wait in a circle.
+    for schedule in sorted(due, key=lambda each: (each.ask.phone, each.id)):
+        _fire(tx, rules, schedule)
+    return len(due)
+
+
+def _fire(tx: Tx, rules: Rules, schedule: Schedule) -> None:
+    passed = _passed(rules, schedule, tx.now)
+    if not passed:
+        schedules.move(tx, schedule.id, ScheduleStatus.ENDED, None)
+        return
+    taken = schedules.taken_days(tx, schedule.id, passed[0].day)
+    free = [slot for slot in passed if slot.day not in taken]
+    is_in_time = free and tx.now - free[-1].at <= LATE and len(passed) < _MOST_PASSED
+    _miss(tx, rules, schedule, free[:-1] if is_in_time else free)
+    if is_in_time:
+        _make(tx, rules, schedule, free[-1])
+    go_on(tx, rules, schedule, after=passed[-1].day)
+
+
+def _passed(rules: Rules, schedule: Schedule, now: datetime) -> list[Slot]:
+    """The slots that have come, oldest first; after years of downtime only so many at once."""
+    if schedule.next is None:
+        return []
+    coming = slots_after(rules, schedule, schedule.next.day - _A_DAY)
+    return list(islice(takewhile(lambda slot: slot.at <= now, coming), _MOST_PASSED))
+
+
+def _miss(tx: Tx, rules: Rules, schedule: Schedule, slots: list[Slot]) -> None:
+    if not slots:
+        return
+    why = "the service was not running in time"
+    schedules.record(tx, schedule.id, days_of(slots), RunState.MISSED, why=why)
+    _tell(tx, rules, schedule, Alert.SCHEDULE_MISSED, slots, why)
+
+
+def _tell(
+    tx: Tx, rules: Rules, schedule: Schedule, kind: Alert, slots: list[Slot], why: str
+) -> None:
+    """Open an alert, and tell staff and whoever made the schedule, once."""
+    key = f"{schedule.id}:{slots[-1].day}"
+    detail = f"schedule {schedule.id} made no payment for {_named(slots)}: {why}"
+    if ledger.raise_alert(tx, kind, key=key, detail=detail):
+        told = f"{kind.value}:{key}"
+        tell_staff(tx, rules, None, "held", key=told, detail=detail, notify=schedule.notify)
+
+
+def _named(slots: list[Slot]) -> str:
+    """The dates, or how many there are."""
+    if len(slots) <= 3:
+        return ", ".join(day.isoformat() for day in days_of(slots))
+    return f"{len(slots)} dates from {slots[0].day} to {slots[-1].day}"
+
+
+def _make(tx: Tx, rules: Rules, schedule: Schedule, slot: Slot) -> None:
+    if not schedules.record(tx, schedule.id, [slot.day], RunState.MADE):
+        return
+    try:
+        check_ask(rules, schedule.ask)
+        created = create_payment(tx, rules, _request(rules, schedule, slot))
+    except RequestError as error:
+        _fail(tx, rules, schedule, slot, str(error))
+        return
+    schedules.note_payment(tx, schedule.id, slot.day, created.payment.id)
+
+
+def _fail(tx: Tx, rules: Rules, schedule: Schedule, slot: Slot, why: str) -> None:
+    schedules.note_failure(tx, schedule.id, slot.day, why)
+    _tell(tx, rules, schedule, Alert.SCHEDULE_FAILED, [slot], why)
+
+
+def _request(rules: Rules, schedule: Schedule, slot: Slot) -> PaymentRequest:
+    ask, key = schedule.ask, f"schedule:{schedule.id}:{slot.day}"
+    return PaymentRequest(
+        phone=ask.phone,
+        money=ask.money,
+        route=route_on(rules, ask.route),
+        created_by=f"schedule:{schedule.id}",
+        request_hash=request_hash({"key": key, **ask.document()}),
+        name=ask.name,
+        email=ask.email,
+        locale=ask.locale,
+        telegram_chat_id=ask.telegram_chat_id,
+        concept=ask.concept,
+        idempotency_key=key,
+        notify=schedule.notify,
+        reminders=ask.reminders,
+        due_at=_due_at(schedule, slot.day),
+    )
+
+
+def _due_at(schedule: Schedule, day: date) -> datetime | None:
+    """The end of the day on which the money is due."""
+    if schedule.ask.due_after_days is None:
+        return None
+    due = day + timedelta(days=schedule.ask.due_after_days)
+    return instant(due, _END_OF_DAY, schedule.zone)
