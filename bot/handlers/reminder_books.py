@@ -37,6 +37,7 @@ class Shelf:
     """The books of some customers, and their payments as they are in the database."""
 
     books: dict[int, Book]
+    people: dict[int, Reminded]
     series: dict[str, Series]
 
 
@@ -69,7 +70,8 @@ def shelf_of(
     asks = reminding.asks_of(tx, customer_ids)
     undecided = {item.id for item in claimed}
     books = {}
-    for customer in reminding.customers(tx, customer_ids):
+    people = {each.id: each for each in reminding.customers(tx, customer_ids)}
+    for customer in people.values():
         mine = [each for each in series.values() if each.payment.customer_id == customer.id]
         own = {each.payment.id for each in mine}
         book = _blank(rules, customer)
@@ -80,7 +82,7 @@ def shelf_of(
             owed={each.payment.id: owed_of(rules, each, book.zone) for each in mine},
             waiting=tuple(_waiting(row) for row in waiting if row.customer_id == customer.id),
         )
-    return Shelf(books, series)
+    return Shelf(books, people, series)
 
 
 def _blank(rules: Rules, customer: Reminded) -> Book:

@@ -32,6 +32,7 @@ class Reminded:
 
     id: int
     phone: str
+    name: str | None
     time_zone: str | None
     is_opted_out: bool
     wants_reminders: bool
@@ -83,6 +84,7 @@ def customers(tx: Tx, ids: Sequence[int]) -> list[Reminded]:
         Reminded(
             id=row.id,
             phone=row.phone,
+            name=row.name,
             time_zone=row.time_zone,
             is_opted_out=bool(row.is_opted_out),
             wants_reminders=bool(row.wants_reminders),

@@ -1,0 +1,63 @@
+"""What reminders will be sent if nothing happens meanwhile: the judgement of sending, foreseen."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+
+from bot.domain.foreseeing import Foreseen, foresee
+from bot.domain.planned import Planned
+from bot.domain.reminding import Go, follow
+from bot.handlers.reminder_books import Shelf, shelf_of
+from bot.handlers.rules import Rules
+from bot.store import reminding
+from bot.store.engine import Tx
+
+_PAGE = 500
+
+
+def planned_reminders(tx: Tx, rules: Rules, *, until: datetime, limit: int) -> list[Planned]:
+    """Every reminder that would go out before `until`, in order, `limit` at most.
+
+    Only what waits now is looked at: payments that do not exist yet have no reminders yet.
+    """
+    owners = reminding.customers_reminded_before(tx, until, limit=limit)
+    found: list[Planned] = []
+    for start in range(0, len(owners), _PAGE):
+        page = owners[start : start + _PAGE]
+        shelf = shelf_of(tx, rules, page)
+        for customer_id in page:
+            found += islice(_of_customer(shelf, customer_id, tx.now, until), limit)
+    return sorted(found, key=lambda each: (each.at, each.payment_id or ""))[:limit]
+
+
+def _of_customer(
+    shelf: Shelf, customer_id: int, now: datetime, until: datetime
+) -> Iterator[Planned]:
+    for seen in foresee(shelf.books[customer_id], now=now, until=until):
+        if isinstance(seen.verdict, Go):
+            yield from _rows(shelf, customer_id, seen, seen.verdict)
+
+
+def _rows(shelf: Shelf, customer_id: int, seen: Foreseen, going: Go) -> Sequence[Planned]:
+    person = shelf.people[customer_id]
+    book = shelf.books[customer_id]
+    rows = []
+    for row in (seen.row, *going.with_others):
+        payment = shelf.series[row.payment_id].payment
+        rule = f"{follow(book, row, seen.at).tone.value}, planned for {row.day}"
+        if row is not seen.row:
+            rule += f", in one message with {seen.row.payment_id}"
+        rows.append(
+            Planned(
+                at=seen.at,
+                what="reminder",
+                phone=person.phone,
+                name=person.name,
+                channel=seen.row.channel,
+                money=payment.money,
+                concept=payment.concept,
+                rule=rule,
+                payment_id=payment.id,
+            )
+        )
+    return rows

@@ -1,0 +1,243 @@
+"""What becomes of a reminder when its time comes, rule by rule."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.domain.calendars import Reminding, Window, hours_of
+from bot.domain.foreseeing import foresee
+from bot.domain.packs import CountryPack
+from bot.domain.payment import UNPAID, PaymentStatus
+from bot.domain.reminders import Planned, Tone
+from bot.domain.reminding import Ask, Book, Go, Later, Never, Over, Owed, Waiting, follow, judge
+
+ZONE = ZoneInfo("America/Guatemala")
+TUESDAY = date(2026, 12, 1)
+NOW = datetime(2026, 12, 1, 16, tzinfo=UTC)
+"""Ten in the morning there."""
+SERIES = tuple(
+    Planned(tone, TUESDAY + timedelta(days=days))
+    for tone, days in ((Tone.FRIENDLY, 0), (Tone.FRIENDLY, 2), (Tone.LAST, 6))
+)
+OWED = Owed("p1", PaymentStatus.LINKED, NOW + timedelta(days=30), False, True, SERIES, 0)
+ROW = Waiting(1, "p1", TUESDAY, Tone.FRIENDLY, "whatsapp", NOW)
+REMINDING = Reminding(hours=hours_of("mon-sat 09:00-18:00"))
+
+
+def book(**changes: object) -> Book:
+    made = Book(
+        customer_id=1,
+        zone=ZONE,
+        window=REMINDING.window("GT"),
+        reminding=REMINDING,
+        couriers=frozenset({"whatsapp", "sms", "email"}),
+        owed={"p1": OWED},
+        waiting=(ROW,),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def owing(**changes: object) -> Book:
+    return book(owed={"p1": replace(OWED, **changes)})  # type: ignore[arg-type]
+
+
+def ask(
+    hours_ago: float,
+    *,
+    is_reminder: bool = True,
+    channel: str = "whatsapp",
+    is_delivered: bool = True,
+    payment_id: str = "p0",
+) -> Ask:
+    at = NOW - timedelta(hours=hours_ago)
+    return Ask(int(hours_ago * 10) + 100, payment_id, is_reminder, channel, at, is_delivered)
+
+
+def local(at: datetime) -> str:
+    return f"{at.astimezone(ZONE):%a %d %H:%M}"
+
+
+def test_a_due_reminder_goes() -> None:
+    assert judge(book(), ROW, NOW) == Go()
+
+
+@pytest.mark.parametrize("status", sorted(set(PaymentStatus) - UNPAID))
+def test_none_goes_for_a_payment_that_is_not_asked_for(status: PaymentStatus) -> None:
+    verdict = judge(owing(status=status), ROW, NOW)
+    assert verdict == Never("status", f"the payment is {status.value}")
+
+
+@pytest.mark.parametrize(
+    ("known", "rule"),
+    [
+        (owing(expires_at=NOW), "expiry"),
+        (owing(is_disputed=True), "dispute"),
+        (book(is_opted_out=True), "opt-out"),
+        (book(wants_reminders=False), "opt-out"),
+        (book(barred_why="blocked at Migo"), "barred"),
+        (owing(sent_again=3), "most"),
+        (
+            book(slots={("p1", TUESDAY - timedelta(days=each)): 50 + each for each in (1, 2, 3)}),
+            "most",
+        ),
+    ],
+)
+def test_a_series_ends(known: Book, rule: str) -> None:
+    verdict = judge(known, ROW, NOW)
+    assert isinstance(verdict, Never)
+    assert verdict.rule == rule
+
+
+def test_a_link_sent_again_by_hand_counts_as_a_reminder() -> None:
+    slots = {("p1", TUESDAY - timedelta(days=2)): 50}
+    assert isinstance(judge(replace(owing(sent_again=2), slots=slots), ROW, NOW), Never)
+    assert judge(replace(owing(sent_again=1), slots=slots), ROW, NOW) == Go()
+
+
+def test_a_retry_of_the_same_row_does_not_count_against_itself() -> None:
+    slots = {("p1", TUESDAY): 1, ("p1", TUESDAY - timedelta(days=5)): 50}
+    assert judge(replace(owing(sent_again=1), slots=slots), ROW, NOW) == Go()
+
+
+@pytest.mark.parametrize(
+    ("known", "rule", "at"),
+    [
+        (book(paused_until=NOW + timedelta(days=1)), "pause", "Wed 02 10:00"),
+        (book(has_human=True), "person", "Wed 02 09:00"),
+        (book(slots={("p1", TUESDAY): 9}), "slot", "Wed 02 10:00"),
+        (book(asks=(ask(2, is_reminder=False),)), "gap", "Wed 02 09:00"),
+        (book(asks=(ask(17, is_reminder=False),)), "gap", "Tue 01 13:00"),
+        (book(asks=(ask(24), ask(48))), "cap a week", "Mon 07 09:00"),
+    ],
+)
+def test_it_waits_for_the_next_moment_allowed(known: Book, rule: str, at: str) -> None:
+    verdict = judge(known, ROW, NOW)
+    assert isinstance(verdict, Later)
+    assert (verdict.rule, local(verdict.at)) == (rule, at)
+
+
+@pytest.mark.parametrize(
+    ("now", "why", "at"),
+    [
+        ("2026-12-01T14:59:59", "before 09:00 there", "Tue 01 09:00"),
+        ("2026-12-02T00:00:00", "after 18:00 there", "Wed 02 09:00"),
+        ("2026-12-06T18:00:00", "a Sunday", "Mon 07 09:00"),
+    ],
+)
+def test_outside_the_window_it_waits(now: str, why: str, at: str) -> None:
+    verdict = judge(book(), ROW, datetime.fromisoformat(now).replace(tzinfo=UTC))
+    assert isinstance(verdict, Later)
+    assert (verdict.rule, verdict.why, local(verdict.at)) == ("window", f"it is {why}", at)
+
+
+def test_what_could_only_go_too_late_is_let_go() -> None:
+    known = replace(
+        owing(expires_at=NOW + timedelta(hours=20)), paused_until=NOW + timedelta(days=1)
+    )
+    verdict = judge(known, ROW, NOW)
+    assert isinstance(verdict, Never)
+    assert verdict.rule == "expiry"
+    assert "pause" in verdict.why
+
+
+def test_of_two_reasons_to_wait_the_longer_one_counts() -> None:
+    known = book(paused_until=NOW + timedelta(days=2), asks=(ask(1),))
+    verdict = judge(known, ROW, NOW)
+    assert isinstance(verdict, Later)
+    assert verdict.rule == "pause"
+
+
+def test_a_late_series_catches_up_with_one_message_in_the_newest_tone() -> None:
+    late = NOW + timedelta(days=6)
+    caught = follow(book(), ROW, late)
+    assert (caught.tone, caught.missed, caught.rest) == (Tone.LAST, 2, ())
+
+
+def test_a_promised_day_keeps_its_text_and_skips_what_came_meanwhile() -> None:
+    promised = replace(ROW, tone=Tone.PROMISED, day=TUESDAY + timedelta(days=2))
+    after = follow(book(), promised, NOW + timedelta(days=2))
+    assert (after.tone, after.rest) == (Tone.PROMISED, (SERIES[2],))
+    slots = {("p1", TUESDAY - timedelta(days=each)): 50 + each for each in (2, 4, 6)}
+    assert judge(book(slots=slots), promised, NOW) == Go()
+
+
+def test_it_goes_where_the_last_message_arrived() -> None:
+    own = ask(30, is_reminder=False, channel="sms", payment_id="p1")
+    verdict = judge(book(asks=(own,)), ROW, NOW)
+    assert isinstance(verdict, Over)
+    assert verdict.channel == "sms"
+    tried = replace(ROW, is_fresh=False)
+    assert judge(book(asks=(own,)), tried, NOW) == Go()
+    assert judge(book(asks=(own,), couriers=frozenset({"whatsapp"})), ROW, NOW) == Go()
+
+
+COLOMBIA = CountryPack(
+    code="CO",
+    zone="America/Guatemala",
+    hours=hours_of("mon-sun 00:00-24:00"),
+    closes_on_holidays=False,
+    a_day=None,
+    a_week=None,
+    days_between=0,
+    one_channel_a_week=True,
+    source="",
+)
+
+
+def colombian(*asks: Ask) -> Book:
+    return book(window=Window(REMINDING.hours, COLOMBIA), asks=asks)
+
+
+def test_a_delivered_contact_closes_the_other_channels_for_the_week() -> None:
+    verdict = judge(colombian(ask(21, channel="sms")), ROW, NOW)
+    assert isinstance(verdict, Over)
+    assert (verdict.channel, verdict.rule) == ("sms", "one channel a week")
+    tried = judge(colombian(ask(21, channel="sms")), replace(ROW, is_fresh=False), NOW)
+    assert isinstance(tried, Later)
+    assert local(tried.at) == "Mon 07 09:00"
+
+
+def test_an_undelivered_contact_and_last_weeks_close_nothing() -> None:
+    assert judge(colombian(ask(21, channel="sms", is_delivered=False)), ROW, NOW) == Go()
+    assert judge(colombian(ask(60, channel="sms")), ROW, NOW) == Go()
+
+
+def two_debts(**second: object) -> Book:
+    other = replace(ROW, outbox_id=2, payment_id="p2", channel="sms", not_before=NOW)
+    other = replace(other, **second)  # type: ignore[arg-type]
+    owed = {"p1": OWED, "p2": replace(OWED, payment_id="p2")}
+    return book(owed=owed, waiting=(ROW, other))
+
+
+def test_several_debts_are_one_message_a_day() -> None:
+    known = two_debts(not_before=NOW + timedelta(hours=5))
+    verdict = judge(known, ROW, NOW)
+    assert isinstance(verdict, Go)
+    assert [row.payment_id for row in verdict.with_others] == ["p2"]
+
+
+def test_the_other_debts_row_leaves_the_message_to_the_first() -> None:
+    known = two_debts()
+    verdict = judge(known, known.waiting[1], NOW)
+    assert isinstance(verdict, Later)
+    assert verdict.at - NOW < timedelta(minutes=1)
+
+
+def test_tomorrows_reminder_a_disputed_debt_and_an_unseen_link_stay_out_of_it() -> None:
+    assert judge(two_debts(not_before=NOW + timedelta(days=1)), ROW, NOW) == Go()
+    known = two_debts()
+    for change in ({"is_disputed": True}, {"is_exposed": False}):
+        owed = {**known.owed, "p2": replace(known.owed["p2"], **change)}  # type: ignore[arg-type]
+        assert judge(replace(known, owed=owed), ROW, NOW) == Go()
+
+
+def test_what_is_foreseen_keeps_the_rules() -> None:
+    foreseen = list(foresee(two_debts(), now=NOW, until=NOW + timedelta(days=60)))
+    gone = [seen for seen in foreseen if isinstance(seen.verdict, Go)]
+    dates = [seen.at.astimezone(ZONE).date() for seen in gone]
+    assert dates == [TUESDAY, TUESDAY + timedelta(days=2), TUESDAY + timedelta(days=7)]
+    assert all(later - sooner >= REMINDING.gap for sooner, later in pairwise(s.at for s in gone))
+    assert all(len(seen.verdict.with_others) == 1 for seen in gone if isinstance(seen.verdict, Go))
