@@ -6,12 +6,23 @@ from datetime import datetime, timedelta
 from bot.domain.delivery import MANNERS, Purpose
 from bot.domain.payment import Alert, Link, Payment
 from bot.handlers.replies import owe_message
-from bot.handlers.rules import Rules
+from bot.handlers.rules import Dispatches, Rules
 from bot.store import deliveries, ledger, links, outbox
 from bot.store.engine import Tx
+from bot.store.staff import find_active
 from channels.base import Address, ChannelName
 
 _CREATE_FOR = timedelta(hours=24)
+
+MIGO = "migo"
+"""The key of alerts about Migo itself."""
+
+
+def has_no_reader(tx: Tx, rules: Rules) -> bool:
+    """Whether a link that we never learnt of surely reached nobody: Migo messages no customer."""
+    if rules.dispatches is not Dispatches.NO:
+        return False
+    return not ledger.is_open(tx, Alert.MIGO_WRITES, key=MIGO)
 
 
 def plan_create(
@@ -130,11 +141,18 @@ def tell_staff(
             tx,
             at,
             Purpose.STAFF,
-            {"what": what, "detail": detail},
+            {"what": what, "detail": detail, **_language_at(tx, at)},
             key=f"staff:{what}:{key}:{number}",
             customer_id=None if payment is None else payment.customer_id,
             payment_id=None if payment is None else payment.id,
         )
+
+
+def _language_at(tx: Tx, at: Address) -> dict[str, object]:
+    """The language of whoever of the staff has this chat, where it is known."""
+    # A private chat with a Telegram bot has the number of the person in it.
+    member = find_active(tx, at, at.value)
+    return {} if member is None or member.locale is None else {"locale": member.locale}
 
 
 def alarm(
@@ -146,8 +164,12 @@ def alarm(
     detail: str,
     payment: Payment | None = None,
     inbox_id: int | None = None,
+    reopens: bool = False,
 ) -> None:
-    """Open an alert and tell staff, once however often it is raised."""
+    """Open an alert and tell staff, once however often it is raised.
+
+    One that `reopens` is told again where somebody closed it since.
+    """
     is_new = ledger.raise_alert(
         tx,
         kind,
@@ -155,9 +177,11 @@ def alarm(
         detail=detail,
         payment_id=None if payment is None else payment.id,
         inbox_id=inbox_id,
+        reopens=reopens,
     )
     if not is_new:
         return
     if payment is not None:
         ledger.decide(tx, payment.id, f"alert {kind.value}", detail)
-    tell_staff(tx, rules, payment, "held", key=f"{kind.value}:{key}", detail=detail)
+    told = f"{kind.value}:{key}:{tx.now:%Y%m%dT%H%M%S}" if reopens else f"{kind.value}:{key}"
+    tell_staff(tx, rules, payment, "held", key=told, detail=detail)

@@ -85,6 +85,13 @@ def attempts_of(tx: Tx, payment_id: str) -> list[Attempt]:
     return [attempt_of(row) for row in rows.mappings()]
 
 
+def attempt_with_hint(tx: Tx, uid: str) -> Attempt | None:
+    """The try of unknown end whose answer named this uid, if there is just one."""
+    rows = tx.run(sa.select(link_attempt).where(link_attempt.c.uid_hint == uid).limit(2))
+    found = [attempt_of(row) for row in rows.mappings()]
+    return found[0] if len(found) == 1 else None
+
+
 def start_attempts(tx: Tx, attempt_ids: Sequence[int]) -> None:
     """Say that Migo is being asked now; a second one in flight for a payment is refused.
 
@@ -187,6 +194,18 @@ def find_link(tx: Tx, uid: str) -> Link | None:
 
 
 _FIND_LINK = sa.select(link).where(link.c.uid == sa.bindparam("b_uid"))
+
+
+def link_of_attempt(tx: Tx, attempt_id: int) -> Link | None:
+    """The link that an attempt made, if it made one."""
+    row = tx.run(sa.select(link).where(link.c.attempt_id == attempt_id)).mappings().first()
+    return None if row is None else link_of(row)
+
+
+def with_reference(tx: Tx, reference: str) -> list[Link]:
+    """The links that Migo gave this reference; two at most."""
+    rows = tx.run(sa.select(link).where(link.c.reference == reference).limit(2))
+    return [link_of(row) for row in rows.mappings()]
 
 
 def lock_uid(tx: Tx, uid: str) -> None:
@@ -310,17 +329,20 @@ _FACTS_OF = sa.select(fact).where(fact.c.uid == sa.bindparam("b_uid")).order_by(
 
 
 def _fact_of(row: RowMapping) -> Fact:
-    money = None
-    if row["amount_minor"] is not None and row["currency"] is not None:
-        money = Money(row["amount_minor"], row["currency"])
     return Fact(
         uid=row["uid"],
         status=FactStatus(row["status"]),
-        money=money,
+        money=_money_of(row),
         body_hash=row["body_hash"],
         received_at=row["received_at"],
         is_accepted=row["accepted_by"] is not None,
     )
+
+
+def _money_of(row: RowMapping) -> Money | None:
+    if row["amount_minor"] is None or row["currency"] is None:
+        return None
+    return Money(row["amount_minor"], row["currency"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,8 +353,8 @@ class ParkedFact:
     uid: str
     external_id: str | None
     reference: str | None
+    money: Money | None
     inbox_id: int
-    received_at: datetime
 
 
 def parked_facts(
@@ -350,9 +372,21 @@ def parked_facts(
         .limit(limit)
     )
     return [
-        ParkedFact(row.id, row.uid, row.external_id, row.reference, row.inbox_id, row.received_at)
-        for row in tx.run(statement)
+        ParkedFact(
+            id=row["id"],
+            uid=row["uid"],
+            external_id=row["external_id"],
+            reference=row["reference"],
+            money=_money_of(row),
+            inbox_id=row["inbox_id"],
+        )
+        for row in tx.run(statement).mappings()
     ]
+
+
+def rename_facts(tx: Tx, uid: str, link_uid: str) -> None:
+    """Give the parked facts about a uid to the link that they turned out to mean."""
+    tx.run(fact.update().where(fact.c.uid == uid, fact.c.payment_id.is_(None)).values(uid=link_uid))
 
 
 def adopt_facts(tx: Tx, uid: str, payment_id: str) -> int:

@@ -200,6 +200,12 @@ link_attempt = Table(
     Column("error_key", String(64)),
     Column("uid_hint", String(200)),
     UniqueConstraint("payment_id", "attempt_no"),
+    Index(
+        "ix_link_attempt_hint",
+        "uid_hint",
+        sqlite_where=text("uid_hint is not null"),
+        postgresql_where=text("uid_hint is not null"),
+    ),
     CheckConstraint(
         "state in ('planned', 'sending', 'created', 'refused', 'unknown', 'dropped')", name="state"
     ),
@@ -230,7 +236,7 @@ link = Table(
     Column("payment_id", String(40), ForeignKey("payment.id"), nullable=False, index=True),
     Column("attempt_id", _RowId, ForeignKey("link_attempt.id"), nullable=False, unique=True),
     Column("uid", String(200), nullable=False, unique=True),
-    Column("reference", Text),
+    Column("reference", Text, index=True),
     Column("url", Text, nullable=False),
     Column("migo_channel", String(16), nullable=False),
     Column("status", String(16), nullable=False),

@@ -241,7 +241,7 @@ async def test_an_orphan_that_is_paid_is_booked_and_told(world: World) -> None:
     await world.settle(await world.claim_one("migo"), Uncertain("timed out"))
     assert await world.callback("u1", APPROVED, external_id=f"{made.id}.1") == "booked"
     assert await world.status(made.id) is PAID
-    assert await world.alerts() == [Alert.ORPHAN_PAID]
+    assert await world.alerts() == [Alert.ORPHAN_PAID, Alert.MIGO_WRITES]
     assert await keys(world, "receipt") == ["receipt:u1"]
     assert await world.links(made.id) == [("u1", False, True)]
     world.clock.advance(seconds=30)
@@ -274,7 +274,11 @@ async def test_an_orphan_and_the_second_link_paid_both_are_overpaid(world: World
     )
     assert len({uid for uid, _ in entries}) == 2
     assert sum(int(str(minor)) for _, minor in entries) == 2 * ASKED.minor
-    assert set(await world.alerts()) == {Alert.ORPHAN_PAID, Alert.OVERPAID}
+    assert set(await world.alerts()) == {
+        Alert.ORPHAN_PAID,
+        Alert.OVERPAID,
+        Alert.MIGO_WRITES,
+    }
     assert await keys(world, "receipt") == ["receipt:u2", "receipt:u1"]
     await world.callback("u2", REFUNDED)
     assert await world.status(made.id) is PAID

@@ -189,7 +189,7 @@ async def test_parked_facts_wait_until_they_are_adopted(world: World) -> None:
     half, whole = timedelta(seconds=31), timedelta(seconds=30)
     assert await world.run(lambda tx: links.parked_facts(tx, older_than=half)) == []
     [parked] = await world.run(lambda tx: links.parked_facts(tx, older_than=whole))
-    assert (parked.uid, parked.received_at) == ("u1", START)
+    assert (parked.uid, parked.money) == ("u1", ASKED)
     assert await world.run(lambda tx: links.adopt_facts(tx, "u1", payment.id)) == 1
     assert await world.run(lambda tx: links.adopt_facts(tx, "u1", payment.id)) == 0
     assert await world.run(lambda tx: links.parked_facts(tx, older_than=whole)) == []

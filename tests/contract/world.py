@@ -159,11 +159,12 @@ class World:
         money: Money | None = ASKED,
         name: str | None = None,
         external_id: str | None = None,
+        reference: str | None = None,
     ) -> str:
         """Have Migo report; `name` stands for the bytes, the same name for a repeat."""
         body = name or f"{uid} {status.value} {money}"
         return await self.run(
-            lambda tx: report(tx, self.rules, uid, status, money, body, external_id)
+            lambda tx: report(tx, self.rules, uid, status, money, body, external_id, reference)
         )
 
     async def provider_says(
@@ -210,6 +211,7 @@ def report(
     money: Money | None,
     body: str,
     external_id: str | None = None,
+    reference: str | None = None,
 ) -> str:
     """Take in one callback as the door and intake do."""
     inbox.record(tx, [inbox.Received(inbox.Source.MIGO, None, "/", {}, body.encode())])
@@ -217,5 +219,5 @@ def report(
     return facts.on_payment_event(
         tx,
         rules,
-        Report(uid, status, status.value, money, external_id, None, body, inbox_id, tx.now),
+        Report(uid, status, status.value, money, external_id, reference, body, inbox_id, tx.now),
     )

@@ -1,4 +1,4 @@
-"""Certainty: looks before a resend, words never heard, deaths of a handler, links without news.
+"""Certainty: looks before a resend, words never heard, deaths of a handler, links found again.
 
 Revision: 0004, after 0003
 """
@@ -22,6 +22,8 @@ def upgrade() -> None:
     op.add_column("delivery", sa.Column("report_due_at", _TIME))
     _create_partial_index("ix_delivery_silent", "delivery", "report_due_at", "is not null")
     _create_partial_index("ix_link_silent", "link", "exposed_at", "is not null and status = 'open'")
+    _create_partial_index("ix_link_attempt_hint", "link_attempt", "uid_hint", "is not null")
+    op.create_index("ix_link_reference", "link", ["reference"])
 
 
 def _create_partial_index(name: str, table: str, column: str, condition: str) -> None:
