@@ -33,7 +33,7 @@ def hours_of(text: str) -> tuple[Hours, ...]:
     """
     parts = [part.strip().lower() for part in text.split(";") if part.strip()]
     if not parts:
-        raise _wrong("and name one day at least")
+        raise _wrong("one day at least")
     return tuple(_part(part) for part in parts)
 
 
@@ -52,7 +52,7 @@ def _weekdays(text: str) -> Iterator[int]:
         first, _, last = part.partition("-")
         last = last or first
         if first not in _DAYS or last not in _DAYS or part.endswith("-"):
-            raise _wrong(f"with the days {' '.join(_DAYS)}")
+            raise _wrong(f"the days are {' '.join(_DAYS)}")
         start = _DAYS.index(first)
         for step in range((_DAYS.index(last) - start) % 7 + 1):
             yield (start + step) % 7
@@ -64,8 +64,8 @@ def _time(hour: str, minute: str) -> time:
     try:
         return time(int(hour), int(minute))
     except ValueError:
-        raise _wrong("with times from 00:00 to 24:00") from None
+        raise _wrong("times go from 00:00 to 24:00") from None
 
 
 def _wrong(hint: str) -> ValueError:
-    return ValueError(f'must be like "{_EXAMPLE}", {hint}')
+    return ValueError(f'must be like "{_EXAMPLE}": {hint}')

@@ -149,6 +149,7 @@ def test_a_closed_window_says_why_and_when_it_opens(at: str, why: str, next_at: 
         ("sun 01:30-03:00", "2026-11-01 06:00", "2026-11-01 06:30"),
         # The clock goes from 02:00 on to 03:00 at 07:00 UTC.
         ("sun 02:15-03:30", "2026-03-08 06:00", "2026-03-08 07:00"),
+        ("sat 09:00-18:00; sun 00:00-04:00", "2026-03-08 00:00", "2026-03-08 05:00"),
     ],
 )
 def test_hours_in_the_night_of_a_change_go_by_the_clock(hours: str, at: str, next_at: str) -> None:

@@ -32,8 +32,8 @@ def test_days_may_be_listed_and_go_round(
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("", "name one day"),
-        (" ; ", "name one day"),
+        ("", "one day at least"),
+        (" ; ", "one day at least"),
         ("mon", "from-to"),
         ("09:00-18:00", "from-to"),
         ("mon 9-18", "from-to"),
