@@ -31,7 +31,7 @@ class Report:
         self.figures[name] = len(found)
         self.must(not found, f"{name}: {list(found)[:5]}")
 
-    def must_bite(self, number: float, what: str) -> None:
+    def must_bite(self, number: object, what: str) -> None:
         """Note a fault or a case that this run is about; none of it is suspicious."""
         if not number:
             self.suspicions.append(f"suspicious zero: {what}")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from tests.crash import kill9, races
+from tests.crash import fuzz, kill9, races
 from tests.crash.report import Report
 
 
@@ -44,8 +44,16 @@ def _race(name: str) -> Scenario:
     return Scenario(run, 20_000, 10 if name in races.SUITE else 40, needs_postgres=True)
 
 
+def _fuzz(name: str) -> Scenario:
+    async def run(place: Place, count: int) -> Report:
+        return await fuzz.fuzz(name, cases=count, seed=place.seed)
+
+    return Scenario(run, 1_000_000, 1500)
+
+
 SCENARIOS = {
     "kill9-sqlite": Scenario(_kill9_sqlite, 1000, 12),
     "kill9-postgres": Scenario(_kill9_postgres, 1000, 6, needs_postgres=True),
     **{f"races-{name}": _race(name) for name in races.RACES},
+    **{f"fuzz-{name}": _fuzz(name) for name in fuzz.DOORS},
 }
