@@ -137,11 +137,13 @@ def _reminders(settings: Settings) -> Iterator[Finding]:
     from bot import wiring
 
     try:
-        reminding = wiring.reminding(settings)
+        reminding, plans = wiring.reminding(settings), wiring.plans(settings)
     except ValueError as error:
         yield Finding(Level.FAIL, "reminders", "; ".join(str(error).splitlines()))
         return
-    yield Finding(Level.OK, "reminders", f"rules and zones of {len(reminding.packs) - 1} countries")
+    countries, own = len(reminding.packs) - 1, ", ".join(plans) or "none"
+    text = f"rules and zones of {countries} countries; own plans: {own}"
+    yield Finding(Level.OK, "reminders", text)
     home = settings.merchant.region
     if closed := _never_open(reminding):
         level = Level.FAIL if home in closed else Level.WARN

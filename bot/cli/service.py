@@ -91,6 +91,7 @@ def must_fit(settings: "Settings") -> None:
         wiring.migo_config(settings)
         wiring.composer(settings)
         wiring.reminding(settings)
+        wiring.plans(settings)
     except ValueError as error:
         raise WrongError(str(error)) from None
 

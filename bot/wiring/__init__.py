@@ -14,6 +14,7 @@ from bot.domain.bulk import BulkRow, FileError, check
 from bot.domain.calendars import Reminding, read_packs, with_zones
 from bot.domain.catalogue import Catalogue, read_catalogue
 from bot.domain.delivery import Purpose
+from bot.domain.reminders import Plan, PlanError, read_plans
 from bot.domain.staff import Caps
 from bot.handlers.batches import bulk_rules
 from bot.handlers.rules import Dispatches, Preview, Rules
@@ -45,6 +46,7 @@ __all__ = [
     "file_checker",
     "invite_links",
     "migo_config",
+    "plans",
     "read_report",
     "readers",
     "reminding",
@@ -106,6 +108,7 @@ def rules(settings: Settings, channels: Mapping[ChannelName, Channel]) -> Rules:
         rates=settings.sending.rates,
         time_zone=settings.merchant.timezone,
         reminding=reminding(settings),
+        plans=plans(settings),
         next_slot=next_slot,
         edits=frozenset(name for name, channel in channels.items() if channel.limits.can_replace),
         caps=Caps(settings.staff.caps),
@@ -160,6 +163,21 @@ def reminding(settings: Settings) -> Reminding:
         gap=timedelta(hours=given.gap_hours),
         max_steps=given.max_steps,
     )
+
+
+def plans(settings: Settings) -> Mapping[str, Plan]:
+    """The merchant's own reminder plans; none where no file is named.
+
+    Raises:
+        PlanError: what is wrong in it, or that it cannot be read.
+    """
+    path = settings.reminders.plans_path
+    if path is None:
+        return {}
+    try:
+        return read_plans(path.read_text("utf-8"), max_steps=settings.reminders.max_steps)
+    except (OSError, ValueError) as error:
+        raise PlanError(f"REMINDERS_FILE: {error}") from error
 
 
 @runtime_checkable

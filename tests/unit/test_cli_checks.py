@@ -129,7 +129,20 @@ def test_a_database_is_looked_at_and_never_made(tmp_path: Path) -> None:
 
 def test_reminders_can_be_sent_everywhere_by_default() -> None:
     [fine] = found("reminders")
-    assert (fine.level, fine.text) == (Level.OK, "rules and zones of 24 countries")
+    assert (fine.level, fine.text) == (
+        Level.OK,
+        "rules and zones of 24 countries; own plans: none",
+    )
+
+
+def test_a_plan_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:
+    path = tmp_path / "plans.toml"
+    path.write_text('[gentle]\ndue = ["due-1"]\n')
+    [fine] = found("reminders", REMINDERS_FILE=str(path))
+    assert (fine.level, "own plans: gentle" in fine.text) == (Level.OK, True)
+    path.write_text("[gentle]\nlate = []\n")
+    [wrong] = found("reminders", REMINDERS_FILE=str(path))
+    assert (wrong.level, wrong.text.startswith("REMINDERS_FILE: gentle")) == (Level.FAIL, True)
 
 
 def test_hours_that_a_country_forbids_are_seen() -> None:

@@ -1,9 +1,13 @@
 """What settings become for the rooms that are told of them."""
 
 from datetime import time, timedelta
+from pathlib import Path
+
+import pytest
 
 from bot import wiring
 from bot.domain.hours import hours_of
+from bot.domain.reminders import PlanError
 from bot.settings import Settings
 
 NEEDED = {
@@ -39,3 +43,25 @@ def test_decisions_know_when_customers_may_be_reminded() -> None:
 def test_decisions_take_the_merchants_zone_for_a_country() -> None:
     packs = wiring.rules(settings(TIME_ZONES="MX=America/Tijuana"), {}).reminding.packs
     assert (packs["MX"].zone, packs["GT"].zone) == ("America/Tijuana", "America/Guatemala")
+
+
+def test_decisions_know_the_merchants_own_plans(tmp_path: Path) -> None:
+    path = tmp_path / "plans.toml"
+    path.write_text('[gentle]\ndue = ["due-1"]\n')
+    assert set(wiring.rules(settings(REMINDERS_FILE=str(path)), {}).plans) == {"gentle"}
+    assert wiring.rules(settings(), {}).plans == {}
+
+
+@pytest.mark.parametrize("content", [b"[off]\n", b"[x]\ndue = 1\n", b"\xff", b"[x"])
+def test_plans_that_cannot_be_read_name_their_setting(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "plans.toml"
+    path.write_bytes(content)
+    with pytest.raises(PlanError, match="REMINDERS_FILE: "):
+        wiring.plans(settings(REMINDERS_FILE=str(path)))
+
+
+def test_a_plan_may_not_have_more_reminders_than_are_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "plans.toml"
+    path.write_text('[gentle]\ndue = ["due-1", "due+0"]\n')
+    with pytest.raises(PlanError, match="at most 1"):
+        wiring.plans(settings(REMINDERS_FILE=str(path), REMINDER_MAX="1"))
