@@ -6,7 +6,7 @@ The same for every channel. A customer is only ever shown what `Known` has, whic
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from bot.domain import buying, owing
+from bot.domain import buying, disputing, owing, promising
 from bot.domain.heard import (
     Act,
     Dialogue,
@@ -43,7 +43,7 @@ def step(dialogue: Dialogue, heard: Heard, known: Known) -> Turn:
     """
     if heard.has_card:
         return Turn(dialogue, (Say("customer.card_warning"),))
-    calm = replace(dialogue, is_asked=False, misses=0)
+    calm = replace(dialogue, is_asked=False, is_day_awaited=False, misses=0)
     if heard.is_gone:
         return Turn(calm, (Say("customer.button_gone", options=menu(known)),))
     if heard.act is not None:
@@ -51,9 +51,15 @@ def step(dialogue: Dialogue, heard: Heard, known: Known) -> Turn:
     quantity = _quantity(heard.text)
     if dialogue.product is not None and quantity is not None:
         return buying.counted(calm, dialogue.product, quantity, known)
+    promise = promising.promise_in(dialogue, heard, known)
+    if promise is not None:
+        return promise
     if heard.meaning is None:
         return _missed(dialogue, known)
-    return _asked(_hears(replace(calm, product=None), heard.meaning), heard.meaning, known)
+    hearing = _hears(replace(calm, product=None), heard.meaning)
+    if heard.meaning.word is Word.DISPUTE:
+        return disputing.dispute(hearing, heard.meaning, heard.text, known)
+    return _asked(hearing, heard.meaning, known)
 
 
 def menu(known: Known) -> tuple[Option, ...]:
@@ -81,7 +87,7 @@ def _quantity(text: str) -> int | None:
 
 def _missed(dialogue: Dialogue, known: Known) -> Turn:
     """Help once, offer a person once, then give the chat to one: never a loop."""
-    later = replace(dialogue, is_asked=False, misses=dialogue.misses + 1)
+    later = replace(dialogue, is_asked=False, is_day_awaited=False, misses=dialogue.misses + 1)
     if later.misses > _LISTENS:
         turn = _person(later, "did not find the words the bot knows")
         return replace(turn, dialogue=replace(later, misses=0))
@@ -216,5 +222,9 @@ _BY_ACT: Mapping[Act, _ByAct] = {
     Act.STOP_CHANNEL: lambda dialogue, data, known: _stop_channel(dialogue),
     Act.STOP_ALL: lambda dialogue, data, known: _stop(dialogue, "customer.stopped_all", Scope.ALL),
     Act.RESUME: lambda dialogue, data, known: _resume(dialogue),
+    Act.PROMISE: promising.on_day,
+    Act.PROMISE_OTHER: lambda dialogue, data, known: promising.other_day(dialogue, known),
+    Act.DISPUTE_ONE: disputing.chosen,
+    Act.DISPUTE: disputing.confirmed,
     Act.NOTHING: lambda dialogue, data, known: Turn(dialogue, (Say("customer.nothing_changed"),)),
 }

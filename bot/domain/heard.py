@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -36,6 +36,14 @@ class Act(StrEnum):
     STOP_CHANNEL = "stop_channel"
     STOP_ALL = "stop_all"
     RESUME = "resume"
+    PROMISE = "promise"
+    """Pay on a day; its data names it."""
+    PROMISE_OTHER = "promise_other"
+    """Write the day."""
+    DISPUTE_ONE = "dispute_one"
+    """This is the payment that is not recognised; its data has the words said first."""
+    DISPUTE = "dispute"
+    """Yes, it is surely not recognised; data as before."""
     NOTHING = "nothing"
 
 
@@ -62,7 +70,10 @@ class DebtState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Debt:
-    """An open payment of this customer; `names` are all that it may be called, folded."""
+    """An open payment of this customer; `names` are all that it may be called, folded.
+
+    One that the customer does not recognise waits for a person.
+    """
 
     payment_id: str
     money: Money
@@ -70,6 +81,8 @@ class Debt:
     reference: str | None
     state: DebtState
     names: frozenset[str]
+    expires_at: datetime | None = None
+    is_disputed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +101,16 @@ class Receipt:
 class Known:
     """What is known when a message comes; debts oldest first, receipts newest first.
 
-    `can_identify` is set where the chat can ask for the person's own contact card.
+    `can_identify` is set where the chat can ask for the person's own contact card. `time_zone` is
+    the IANA name of where the customer lives.
     """
 
     now: datetime
+    time_zone: str = "UTC"
     is_identified: bool = True
     can_identify: bool = False
     is_stopped: bool = False
+    wants_reminders: bool = True
     debts: tuple[Debt, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     catalogue: Catalogue = ()
@@ -105,12 +121,14 @@ class Dialogue:
     """Where a dialogue stands between two messages.
 
     `product` is what a quantity is awaited for. `is_asked` is set while the last question can be
-    answered by yes (its first choice) or no (its last). `misses` counts what was not understood in
-    a row. `language` is what the person was seen to write.
+    answered by yes (its first choice) or no (its last). `is_day_awaited` is set while the day on
+    which the person will pay is awaited. `misses` counts what was not understood in a row.
+    `language` is what the person was seen to write.
     """
 
     product: str | None = None
     is_asked: bool = False
+    is_day_awaited: bool = False
     misses: int = 0
     language: str | None = None
 
@@ -189,6 +207,22 @@ class PauseReminders:
 
 
 @dataclass(frozen=True, slots=True)
+class MakePromise:
+    """Write down that these payments will be paid on a day, and ask for nothing before it."""
+
+    payment_ids: tuple[str, ...]
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """Remind of this payment no more and have staff look; `words` are what the customer wrote."""
+
+    payment_id: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class OpenTask:
     """Have staff look for money that the customer says was paid."""
 
@@ -220,6 +254,8 @@ Command: TypeAlias = (
     | CreatePayment
     | SetConsent
     | PauseReminders
+    | MakePromise
+    | Dispute
     | OpenTask
     | GiveToPerson
     | SetLanguage

@@ -131,13 +131,14 @@ def _pay(dialogue: Dialogue, debt: Debt, *, may_renew: bool = False) -> Turn:
         case DebtState.EXPIRED if may_renew:
             return Turn(dialogue, commands=(Renew(debt.payment_id),))
         case DebtState.EXPIRED:
-            return Turn(dialogue, (Say("customer.expired", values, (_option(debt),)),))
+            return Turn(dialogue, (Say("customer.expired", values, (pay_option(debt),)),))
         case DebtState.WAITING:
             person = (Option("customer.label_person", Act.PERSON),)
             return Turn(dialogue, (Say("customer.waiting", values, person),))
 
 
-def _option(debt: Debt) -> Option:
+def pay_option(debt: Debt) -> Option:
+    """The button of one payment: its link, or a fresh start where its time ran out."""
     is_expired = debt.state is DebtState.EXPIRED
     return Option(
         "customer.renew_label" if is_expired else "customer.pay_label",
@@ -154,7 +155,7 @@ def _list(dialogue: Dialogue, debts: Sequence[Debt], known: Known) -> Turn:
         return Turn(dialogue, (Say("customer.nothing_owed", options=options),))
     shown = debts[:LISTED]
     values = {"totals": totals(debts), "number": len(debts), "more": len(debts) - len(shown)}
-    options = tuple(_option(debt) for debt in shown)
+    options = tuple(pay_option(debt) for debt in shown)
     return Turn(dialogue, (Say("customer.owed", values, options),))
 
 

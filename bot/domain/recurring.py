@@ -173,7 +173,8 @@ def write_rule(rule: Rule) -> str:
             return f"every {rule.every} months on {rule.day} at {rule.at:%H:%M}"
         case Weekly():
             days = ",".join(WEEKDAYS[number] for number in sorted(rule.weekdays))
-            often = "weekly" if rule.every == 1 else f"every {rule.every} weeks on"
-            return f"{often} {days} {rule.at:%H:%M}"
+            often = f"weekly {days}" if rule.every == 1 else f"every {rule.every} weeks on {days}"
+            is_daily = rule.every == 1 and len(rule.weekdays) == len(WEEKDAYS)
+            return f"{'daily' if is_daily else often} {rule.at:%H:%M}"
         case Cron():
             return f"cron {rule.expression}"

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from zoneinfo import ZoneInfo
 
+from bot.domain.calendars import zone_of
 from bot.domain.heard import Debt, DebtState, Known, Receipt
-from bot.domain.identity import region
+from bot.domain.identity import region, time_zone
 from bot.domain.payment import UNPAID, Customer, LinkStatus, PaymentStatus
 from bot.handlers.rules import Rules
 from bot.store import debts, people
@@ -35,12 +37,26 @@ def known_of(
     paid.sort(key=lambda each: (each.paid_at, each.payment.id), reverse=True)
     return Known(
         now=tx.now,
+        time_zone=zone_of_customer(rules, customer).key,
+        wants_reminders=customer is None or people.wishes(tx, customer.id).wants_reminders,
         is_identified=phone is not None,
         can_identify=at.channel is ChannelName.TELEGRAM,
         is_stopped=reach is not None and reach.reach == "opted_out",
         debts=tuple(_debt(each) for each in accounts if not _is_paid(each)),
         receipts=tuple(_receipt(each) for each in paid[:_RECEIPTS_KEPT]),
         catalogue=rules.catalogue,
+    )
+
+
+def zone_of_customer(rules: Rules, customer: Customer | None) -> ZoneInfo:
+    """Where the customer lives: as on record, else as their number tells, else the merchant's."""
+    if customer is None:
+        return ZoneInfo(rules.time_zone)
+    return zone_of(
+        override=customer.time_zone or time_zone(customer.phone),
+        region=region(customer.phone),
+        packs=rules.reminding.packs,
+        default=rules.time_zone,
     )
 
 
@@ -78,13 +94,15 @@ def _debt(account: Account) -> Debt:
         _reference(account),
         _state(account),
         _names(account),
+        expires_at=payment.expires_at,
+        is_disputed=account.is_disputed,
     )
 
 
 def _state(account: Account) -> DebtState:
     payment, link = account.payment, account.live_link
     is_odd = any(each.status in (LinkStatus.HELD, LinkStatus.PAID) for each in account.links)
-    if payment.status is PaymentStatus.HELD or is_odd:
+    if payment.status is PaymentStatus.HELD or is_odd or account.is_disputed:
         return DebtState.WAITING
     if payment.status is PaymentStatus.EXPIRED:
         return DebtState.EXPIRED

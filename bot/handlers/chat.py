@@ -10,8 +10,9 @@ from bot.domain.payment import Customer
 from bot.domain.words import Word, understand
 from bot.handlers import staff
 from bot.handlers.consent import keep_stopped, set_consent
-from bot.handlers.customer import Visit, converse, dialogue_of, perform
+from bot.handlers.customer import converse, dialogue_of, perform
 from bot.handlers.rules import Rules
+from bot.handlers.visit import Visit
 from bot.store import conversations, outbox, people
 from bot.store.engine import Tx
 from bot.store.staff import find_active

@@ -1,7 +1,7 @@
 """A customer's message: what is known of them, one step of their dialogue, and its consequences."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from bot.domain.dialogue import step
@@ -10,9 +10,11 @@ from bot.domain.heard import (
     Command,
     CreatePayment,
     Dialogue,
+    Dispute,
     GiveToPerson,
     Heard,
     InviteToTelegram,
+    MakePromise,
     OpenTask,
     Option,
     PauseReminders,
@@ -23,62 +25,21 @@ from bot.domain.heard import (
     ShowLink,
     Turn,
 )
-from bot.domain.payment import Alert, Customer
+from bot.domain.payment import Alert
 from bot.domain.words import Word, understand
 from bot.handlers import handoff
 from bot.handlers.accounts import known_of, language_of
 from bot.handlers.consent import set_consent
+from bot.handlers.disputes import take_dispute
 from bot.handlers.invitation import invite_in_chat
 from bot.handlers.links import renew, show_link
 from bot.handlers.payment import PaymentRequest, RequestError, create_payment
 from bot.handlers.planning import alarm
-from bot.handlers.replies import Choice, Reply, owe_reply
-from bot.handlers.rules import Rules
+from bot.handlers.promises import make_promise
+from bot.handlers.replies import Choice, Reply
+from bot.handlers.visit import Visit
 from bot.store import conversations, payments, people
 from bot.store.conversations import Conversation
-from bot.store.engine import Tx
-from channels.base import InboundMessage
-
-
-@dataclass(slots=True)
-class Visit:
-    """One message of one customer on its way through a transaction.
-
-    `phone` is the E.164 number that this chat proves, known customer or not. `said` counts the
-    replies, which makes their keys.
-    """
-
-    tx: Tx
-    rules: Rules
-    message: InboundMessage
-    inbox_id: int
-    conversation: Conversation
-    customer: Customer | None
-    phone: str | None
-    said: int = 0
-
-    @property
-    def customer_id(self) -> int | None:
-        """The customer's id, where there is one."""
-        return None if self.customer is None else self.customer.id
-
-    def key(self) -> str:
-        """What makes the next reply to this message unique."""
-        self.said += 1
-        return f"reply:{self.inbox_id}:{self.said}"
-
-    def say(self, reply: Reply, locale: str | None) -> None:
-        """Owe a reply; the first one also answers the tap."""
-        answers = self.message.tap_id if self.said == 0 else None
-        owe_reply(
-            self.tx,
-            self.message.sender,
-            reply,
-            key=self.key(),
-            customer_id=self.customer_id,
-            locale=locale,
-            answers=answers,
-        )
 
 
 def converse(visit: Visit, *, has_card: bool = False) -> None:
@@ -121,6 +82,7 @@ def dialogue_of(conversation: Conversation) -> Dialogue:
     return Dialogue(
         product=product if isinstance(product, str) else None,
         is_asked=slots.get("is_asked") is True,
+        is_day_awaited=slots.get("is_day_awaited") is True,
         misses=misses if isinstance(misses, int) else 0,
         language=language if isinstance(language, str) else None,
     )
@@ -131,6 +93,7 @@ def _keep(visit: Visit, dialogue: Dialogue) -> None:
     slots = {
         "product": dialogue.product,
         "is_asked": dialogue.is_asked,
+        "is_day_awaited": dialogue.is_day_awaited,
         "misses": dialogue.misses,
         "language": dialogue.language,
     }
@@ -178,7 +141,8 @@ def _hear(visit: Visit, before: Dialogue, *, has_card: bool) -> Heard:
 def _typed_choice(visit: Visit, before: Dialogue, text: str) -> str | None:
     choices = visit.conversation.choices
     digits = text.rstrip(".)")
-    if before.product is not None or not (digits.isascii() and digits.isdecimal()):
+    is_answer = before.product is not None or before.is_day_awaited
+    if is_answer or not (digits.isascii() and digits.isdecimal()):
         return None
     number = int(digits) if len(digits) < 3 else 0
     return choices[number - 1] if 0 < number <= len(choices) else None
@@ -220,6 +184,10 @@ def _perform(visit: Visit, command: Command, locale: str) -> Say | None:
         case GiveToPerson(why):
             text = visit.message.text
             handoff.give_to_staff(visit.tx, visit.rules, visit.conversation, why, said=text)
+        case MakePromise():
+            _promise(visit, command)
+        case Dispute(payment_id, words):
+            take_dispute(visit.tx, visit.rules, payment_id, words)
         case SetConsent() | PauseReminders() | SetLanguage():
             _write_down(visit, command)
         case InviteToTelegram():
@@ -289,6 +257,18 @@ def _invite(visit: Visit, locale: str) -> Say | None:
     sender, customer_id = visit.message.sender, visit.customer.id
     key = visit.key()
     return invite_in_chat(visit.tx, visit.rules, sender, customer_id, key=key, locale=locale)
+
+
+def _promise(visit: Visit, made: MakePromise) -> None:
+    if visit.customer is not None:
+        make_promise(
+            visit.tx,
+            visit.rules,
+            visit.customer,
+            made,
+            words=visit.message.text,
+            channel=visit.message.sender.channel.value,
+        )
 
 
 def _open_task(visit: Visit, payment_id: str, detail: str) -> None:

@@ -18,11 +18,15 @@ _SHOWN = (*UNPAID, PaymentStatus.HELD, PaymentStatus.EXPIRED, PaymentStatus.PAID
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One payment of a customer, its links, oldest first, and when it was paid, if it was."""
+    """One payment of a customer, its links, oldest first, and when it was paid, if it was.
+
+    `is_disputed` is set where the customer does not recognise it and no person has settled that.
+    """
 
     payment: Payment
     links: tuple[Link, ...]
     paid_at: datetime | None
+    is_disputed: bool = False
 
     @property
     def live_link(self) -> Link | None:
@@ -43,10 +47,18 @@ def of_customer(tx: Tx, customer_id: int, *, limit: int = 60) -> list[Account]:
         .order_by(payment.c.created_at.desc(), payment.c.id.desc())
         .limit(limit)
     )
-    found = [payment_of(row) for row in tx.run(statement).mappings()][::-1]
-    ids = [each.id for each in found]
+    rows = tx.run(statement).mappings().all()[::-1]
+    ids = [row["id"] for row in rows]
     links, paid = _links_of(tx, ids), _paid_at(tx, ids)
-    return [Account(each, tuple(links.get(each.id, ())), paid.get(each.id)) for each in found]
+    return [
+        Account(
+            payment_of(row),
+            tuple(links.get(row["id"], ())),
+            paid.get(row["id"]),
+            is_disputed=row["disputed_at"] is not None,
+        )
+        for row in rows
+    ]
 
 
 def _links_of(tx: Tx, payment_ids: Sequence[str]) -> dict[str, list[Link]]:

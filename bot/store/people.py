@@ -215,10 +215,12 @@ def set_wishes(
         tx.run(customer.update().where(customer.c.id == customer_id).values(**values))
 
 
-def pause_reminders(tx: Tx, customer_id: int, *, until: datetime) -> None:
-    """Remind of nothing before `until`; an earlier pause that lasts longer stays."""
+def pause_reminders(
+    tx: Tx, customer_id: int, *, until: datetime, may_shorten: bool = False
+) -> None:
+    """Remind of nothing before `until`; a pause that lasts longer stays, unless it may be cut."""
     known = wishes(tx, customer_id).reminders_paused_until
-    if known is None or known < until:
+    if known is None or known < until or may_shorten:
         tx.run(
             customer.update()
             .where(customer.c.id == customer_id)

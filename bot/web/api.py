@@ -25,12 +25,15 @@ from bot.web import bodies, fields
 from bot.web.answers import NotFoundError, answer_errors, problem
 from bot.web.app import has_token
 from bot.web.bulk_api import BulkEndpoints
-from bot.web.cursors import PAYMENT_ID, read_cursor, write_cursor
+from bot.web.cursors import PAYMENT_ID, checked_cursor, read_cursor, split_words, write_cursor
+from bot.web.described import SCHEMAS, takes
+from bot.web.preview_api import PreviewEndpoints
+from bot.web.schedule_api import ScheduleEndpoints
+from bot.web.schedule_bodies import ScheduleBody, SkipBody
 from bot.web.staff_api import InviteLinks, StaffEndpoints, no_links
 from bot.web.views import AlertView, PaymentView, alert_view, payment_view
 
-_BODIES = (bodies.PaymentBody, bodies.CancelBody, bodies.ResendBody)
-_SCHEMAS = "#/components/schemas/"
+_BODIES = (bodies.PaymentBody, bodies.CancelBody, bodies.ResendBody, ScheduleBody, SkipBody)
 
 
 class PaymentPage(BaseModel):
@@ -46,26 +49,15 @@ class Alerts(BaseModel):
     alerts: list[AlertView]
 
 
-def _split(value: object) -> object:
-    if not isinstance(value, list):
-        return value
-    return [part.strip() for text in value for part in str(text).split(",")]
-
-
-def _cursor(text: str) -> str:
-    read_cursor(text)
-    return text
-
-
 class PaymentQuery(BaseModel):
     """Which payments to list; `status` may be repeated or hold several separated by commas."""
 
     model_config = ConfigDict(extra="forbid")
 
-    status: Annotated[list[PaymentStatus], BeforeValidator(_split)] = []
+    status: Annotated[list[PaymentStatus], BeforeValidator(split_words)] = []
     channel: fields.ChannelWord | None = None
     created_after: fields.Instant | None = None
-    cursor: Annotated[str, AfterValidator(_cursor)] | None = None
+    cursor: Annotated[str, AfterValidator(checked_cursor)] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
@@ -86,7 +78,7 @@ class _Endpoints:
             self.create,
             methods=["POST"],
             responses={**one, 201: {"model": PaymentView}},
-            openapi_extra=_takes(bodies.PaymentBody, is_required=True),
+            openapi_extra=takes(bodies.PaymentBody, is_required=True),
         )
         router.add_api_route(payments_, self.page, methods=["GET"])
         router.add_api_route(payment, self.read, methods=["GET"], responses=one)
@@ -95,14 +87,14 @@ class _Endpoints:
             self.cancel,
             methods=["POST"],
             responses=one,
-            openapi_extra=_takes(bodies.CancelBody),
+            openapi_extra=takes(bodies.CancelBody),
         )
         router.add_api_route(
             f"{payment}/resend",
             self.resend,
             methods=["POST"],
             responses=one,
-            openapi_extra=_takes(bodies.ResendBody),
+            openapi_extra=takes(bodies.ResendBody),
         )
         router.add_api_route(
             f"{payment}/qr.png",
@@ -215,12 +207,6 @@ class _Png(Response):
     media_type = "image/png"
 
 
-def _takes(model: type[BaseModel], *, is_required: bool = False) -> dict[str, Any]:
-    schema = {"$ref": f"{_SCHEMAS}{model.__name__}"}
-    content = {"application/json": {"schema": schema}}
-    return {"requestBody": {"required": is_required, "content": content}}
-
-
 def _must_exist(tx: Tx, payment_id: str) -> None:
     if not PAYMENT_ID.fullmatch(payment_id) or payments.read(tx, payment_id) is None:
         raise NotFoundError("there is no payment with this id")
@@ -260,6 +246,8 @@ def build_api(
     )
     app.include_router(_Endpoints(store, rules).router())
     app.include_router(BulkEndpoints(store, rules).router())
+    app.include_router(ScheduleEndpoints(store, rules).router())
+    app.include_router(PreviewEndpoints(store, rules).router())
     app.include_router(StaffEndpoints(store, rules, links=invite_links).router())
     app.add_middleware(_Gate, tokens=tokens)
     answer_errors(app)
@@ -273,7 +261,7 @@ class _Api(FastAPI):
         if self.openapi_schema is None:
             described = super().openapi()
             _, found = models_json_schema(
-                [(model, "validation") for model in _BODIES], ref_template=_SCHEMAS + "{model}"
+                [(model, "validation") for model in _BODIES], ref_template=SCHEMAS + "{model}"
             )
             described["components"]["schemas"] |= found["$defs"]
         return super().openapi()

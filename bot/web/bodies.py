@@ -76,8 +76,8 @@ class CustomerBody(_Body):
     telegram_chat_id: fields.ChatId | None = None
 
 
-class PaymentBody(_Body):
-    """A payment as asked for over `/v1`."""
+class AskBody(_Body):
+    """What is asked of whom and over which channels, once or time and again."""
 
     customer: CustomerBody
     amount_minor: fields.Amount
@@ -85,10 +85,6 @@ class PaymentBody(_Body):
     channel: fields.ChannelWord | None = None
     route: Annotated[list[fields.ChannelWord], Field(min_length=1, max_length=6)] | None = None
     concept: fields.Concept | None = None
-    external_id: fields.Reference | None = None
-    send_at: fields.Instant | None = None
-    due_at: fields.Instant | None = None
-    expires_at: fields.Instant | None = None
     reminders: Literal["default", "off"] = "default"
     notify: fields.Target | None = None
     created_by: fields.Actor = "api"
@@ -110,6 +106,15 @@ class PaymentBody(_Body):
             yield Fault("route", "must not name a channel twice")
         if "email" in self.way and self.customer.email is None:
             yield Fault("customer.email", "is required where the route names email")
+
+
+class PaymentBody(AskBody):
+    """A payment as asked for over `/v1`."""
+
+    external_id: fields.Reference | None = None
+    send_at: fields.Instant | None = None
+    due_at: fields.Instant | None = None
+    expires_at: fields.Instant | None = None
 
     def fingerprint(self) -> str:
         """What tells a repeat from another request: the meaning, not the spelling."""
@@ -236,11 +241,7 @@ def check_now(body: PaymentBody, rules: Rules, now: datetime) -> None:
     Raises:
         FaultyError: a channel is off, a currency not enabled, or the times are past or crossed.
     """
-    faults = [*_off(body, rules), *_ill_timed(body, now)]
-    if body.currency not in rules.currencies:
-        enabled = ", ".join(sorted(rules.currencies))
-        faults.append(Fault("currency", f"is not enabled; enabled: {enabled}"))
-    if faults:
+    if faults := [*off_here(body, rules), *_ill_timed(body, now)]:
         raise FaultyError(faults)
 
 
@@ -265,7 +266,8 @@ def channels_on(rules: Rules) -> list[str]:
     return sorted(able & rules.migo_channels.keys())
 
 
-def _off(body: PaymentBody, rules: Rules) -> Iterator[Fault]:
+def off_here(body: AskBody, rules: Rules) -> Iterator[Fault]:
+    """What this installation cannot do: channels that are off, a currency not enabled."""
     on = channels_on(rules)
     off = [name for name in body.way if name not in on]
     if off:
@@ -274,6 +276,9 @@ def _off(body: PaymentBody, rules: Rules) -> Iterator[Fault]:
     target = None if body.notify is None else parse_target(body.notify)
     if target is not None and target.channel not in rules.couriers:
         yield Fault("notify", f"{target.channel.value} is off here")
+    if body.currency not in rules.currencies:
+        enabled = ", ".join(sorted(rules.currencies))
+        yield Fault("currency", f"is not enabled; enabled: {enabled}")
 
 
 def _ill_timed(body: PaymentBody, now: datetime) -> Iterator[Fault]:

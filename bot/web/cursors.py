@@ -1,4 +1,4 @@
-"""Where a page of payments ended, as a word that a client gives back unread."""
+"""Queries of pages, and where a page ended, as a word that a client gives back unread."""
 
 import base64
 import binascii
@@ -13,6 +13,23 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CURSOR = re.compile(r"[0-9]{1,17}\.(?P<id>[A-Za-z0-9_-]{1,40})")
 _MAX_CHARS = 100
+
+
+def checked_cursor(text: str) -> str:
+    """The same text, if it was written by us.
+
+    Raises:
+        ValueError: it was not.
+    """
+    read_cursor(text)
+    return text
+
+
+def split_words(value: object) -> object:
+    """What a repeated query parameter names, each perhaps several separated by commas."""
+    if not isinstance(value, list):
+        return value
+    return [part.strip() for text in value for part in str(text).split(",")]
 
 
 def write_cursor(cursor: Cursor) -> str:

@@ -33,6 +33,7 @@ PLANTED = {
     "Redis has one doorway": ("bot/handlers/planted.py", "import redis"),
     "aiogram has one doorway": ("bot/handlers/planted.py", "import aiogram"),
     "APScheduler has two doorways": ("bot/handlers/planted.py", "import apscheduler"),
+    "dateparser has one doorway": ("bot/handlers/planted.py", "import dateparser"),
     "openpyxl has one doorway": ("bot/handlers/planted.py", "import openpyxl"),
     "httpx has few doorways": ("bot/handlers/planted.py", "import httpx"),
 }

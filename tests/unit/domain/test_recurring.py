@@ -97,6 +97,8 @@ RULES: list[Rule] = [
     EveryMonths(3, 15, TEN),
     Weekly(MONDAY | THURSDAY, TEN),
     Weekly(MONDAY, NINE, 2),
+    Weekly(EVERY_DAY, NINE),
+    Weekly(EVERY_DAY, NINE, 2),
     Cron("0 9 * * 1-5"),
 ]
 

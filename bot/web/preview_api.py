@@ -1,0 +1,91 @@
+"""`/v1/preview`: what would be sent to whom and when, if nothing came in between."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from bot.domain.planned import Planned
+from bot.handlers import schedules
+from bot.handlers.rules import Rules
+from bot.store.engine import Store, Tx
+from bot.web.views import rfc3339
+
+PLANNERS: tuple[Callable[[Tx, Rules, datetime], list[Planned]], ...] = (schedules.planned,)
+"""Who plans: each tells, in order, what it would do until an instant, and writes nothing."""
+
+
+class PlannedView(TypedDict):
+    """One thing that is planned; `what` is `payment`, or the purpose of a message."""
+
+    at: str
+    what: str
+    phone: str
+    name: str | None
+    channel: str
+    amount_minor: int
+    currency: str
+    concept: str | None
+    rule: str
+    payment_id: str | None
+    schedule_id: str | None
+
+
+class Preview(BaseModel):
+    """What is planned until then, in order."""
+
+    until: str
+    planned: list[PlannedView]
+
+
+class PreviewQuery(BaseModel):
+    """How far to look."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    days: Annotated[int, Field(ge=1, le=90)] = 14
+
+
+class PreviewEndpoints:
+    """What the route does."""
+
+    def __init__(self, store: Store, rules: Rules) -> None:
+        """Take what it works on."""
+        self._store = store
+        self._rules = rules
+
+    def router(self) -> APIRouter:
+        """The route."""
+        router = APIRouter(redirect_slashes=False)
+        router.add_api_route("/preview", self.preview, methods=["GET"])
+        return router
+
+    async def preview(self, query: Annotated[PreviewQuery, Query()]) -> Preview:
+        """What would be sent in the days to come, and by which rule."""
+
+        def work(tx: Tx) -> Preview:
+            until = tx.now + timedelta(days=query.days)
+            found = [row for plan in PLANNERS for row in plan(tx, self._rules, until)]
+            found.sort(key=lambda row: row.at)
+            return Preview(until=rfc3339(until), planned=[_view(row) for row in found])
+
+        return await self._store.transact(work)
+
+
+def _view(row: Planned) -> PlannedView:
+    return {
+        "at": rfc3339(row.at),
+        "what": row.what,
+        "phone": row.phone,
+        "name": row.name,
+        "channel": row.channel,
+        "amount_minor": row.money.minor,
+        "currency": row.money.currency,
+        "concept": row.concept,
+        "rule": row.rule,
+        "payment_id": row.payment_id,
+        "schedule_id": row.schedule_id,
+    }
