@@ -10,7 +10,17 @@ from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from bot.handlers import batches, bulk_card, facts, firing, handoff, outgoing, payment
+from bot.handlers import (
+    batches,
+    bulk_card,
+    delivery,
+    facts,
+    firing,
+    handoff,
+    outgoing,
+    payment,
+    promises,
+)
 from bot.handlers.rules import Rules
 from bot.store import inbox
 from bot.store.engine import Store, Tx
@@ -39,11 +49,13 @@ class Scheduler:
         sweeps: dict[str, tuple[float, Callable[[Tx], int]]] = {
             "lapsed claims": (5, self.release_lapsed),
             "overdue deliveries": (2, lambda tx: outgoing.on_overdue(tx, self._rules)),
+            "silent messages": (30, lambda tx: delivery.ask_silent(tx, self._rules)),
             "parked facts": (
                 10,
                 lambda tx: facts.match_parked(tx, self._rules, older_than=PARKED_AFTER),
             ),
             "expired payments": (15, payment.expire_payments),
+            "promises": (60, lambda tx: promises.end_promises(tx, self._rules)),
             "idle conversations": (60, lambda tx: handoff.return_idle(tx, self._rules)),
             "bulk rows": (0.25, lambda tx: batches.send_some(tx, self._rules)),
             "due schedules": (1, lambda tx: firing.fire(tx, self._rules)),

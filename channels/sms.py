@@ -10,7 +10,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from channels.base import Accepted, ChannelName, InboundEvent, Limits, OutboundMessage, RawRequest
+from channels.base import (
+    Accepted,
+    ChannelName,
+    DeliveryReport,
+    InboundEvent,
+    Limits,
+    OutboundMessage,
+    RawRequest,
+)
 from channels.errors import UnsupportedError
 from channels.outcome import HttpClient
 from channels.twilio import MAX_BODY_CHARS, TwilioAccount, TwilioMessages, TwilioWebhooks
@@ -137,6 +145,14 @@ class Sms:
         """
         to, body = _checked(message)
         return await self._messages.find(to=to, since=since, is_same=body.__eq__)
+
+    async def fetch_report(self, provider_id: str) -> DeliveryReport | None:
+        """Ask for Twilio's last word on a message; None for a status that is not known.
+
+        Raises:
+            NotSentError, RejectedError, UncertainError: it could not be read.
+        """
+        return await self._messages.fetch(provider_id)
 
     def verify(self, request: RawRequest) -> str | None:
         """See `InboundChannel.verify`."""

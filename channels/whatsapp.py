@@ -13,6 +13,7 @@ from typing import Final
 from channels.base import (
     Accepted,
     ChannelName,
+    DeliveryReport,
     InboundEvent,
     Limits,
     OutboundMessage,
@@ -96,6 +97,14 @@ class WhatsApp:
             since=since,
             is_same=lambda body: body == text if template is None else _fits(template, body),
         )
+
+    async def fetch_report(self, provider_id: str) -> DeliveryReport | None:
+        """Ask for Twilio's last word on a message; None for a status that is not known.
+
+        Raises:
+            NotSentError, RejectedError, UncertainError: it could not be read.
+        """
+        return await self._messages.fetch(provider_id)
 
     def verify(self, request: RawRequest) -> str | None:
         """See `InboundChannel.verify`."""

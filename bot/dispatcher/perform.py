@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 from bot.dispatcher.compose import Composer
 from bot.domain.bulk import BulkRow, FileError
 from bot.domain.delivery import (
+    Asked,
     Done,
     FileFetched,
     LinkMade,
@@ -22,11 +23,19 @@ from bot.domain.delivery import (
     RetryLater,
     Sent,
     Uncertain,
+    Unfound,
 )
 from bot.migo import CreateLink, LinkCreated, NotCreatedError, RefusedError, UnknownOutcomeError
 from bot.store import outbox
 from bot.store.outbox import OutboxItem
-from channels.base import Address, Channel, ChannelName, OutboundMessage, Refusal
+from channels.base import (
+    Address,
+    Channel,
+    ChannelName,
+    DeliveryReport,
+    OutboundMessage,
+    Refusal,
+)
 from channels.errors import (
     ChannelError,
     NotSentError,
@@ -66,6 +75,14 @@ class FindsSent(Protocol):
 
     async def find_sent(self, message: OutboundMessage, *, since: datetime) -> str | None:
         """The provider's id of such a message sent since then, if it has one."""
+
+
+@runtime_checkable
+class FetchesReports(Protocol):
+    """A channel whose provider can be asked for its last word on a message."""
+
+    async def fetch_report(self, provider_id: str) -> DeliveryReport | None:
+        """What it says now; None for a status that is not known."""
 
 
 @runtime_checkable
@@ -147,6 +164,8 @@ class Dispatcher:
             return await self._create_link(item)
         if item.kind == outbox.SET_COMMANDS:
             return await self._set_commands(item)
+        if item.kind == outbox.ASK:
+            return await self._ask(item)
         if item.kind == outbox.FETCH_FILE:
             return await self._fetch_file(item)
         token = item.payload.get("start_token")
@@ -209,7 +228,8 @@ class Dispatcher:
         try:
             made = await self._migo.create_link(wanted)
         except RefusedError as error:
-            return Refused(error.explain(self._locale), code=error.key)
+            refusal = Refusal.CONFIG if error.opens_breaker else None
+            return Refused(error.explain(self._locale), code=error.key, refusal=refusal)
         except NotCreatedError as error:
             reason = error.explain(self._locale)
             return RetryLater(reason, code=error.key, after_s=error.retry_after_s)
@@ -237,7 +257,7 @@ class Dispatcher:
             message = replace(message, status_url=self._status_url(item))
         if self._sending.mode is SendMode.DRY:
             return Done(Sent(f"dry:{item.id}:{item.tries}", self._clock()))
-        if item.uncertain_count and isinstance(channel, FindsSent):
+        if item.looks_left and isinstance(channel, FindsSent):
             found = await self._find_sent(channel, message, item)
             if found is not None:
                 return found
@@ -251,7 +271,21 @@ class Dispatcher:
             provider_id = await channel.find_sent(message, since=item.created_at - _CLOCKS_DIFFER)
         except (NotSentError, RejectedError, UncertainError) as error:
             return RetryLater(f"cannot look for an earlier try: {error}", code=error.code)
-        return None if provider_id is None else Done(Sent(provider_id, self._clock()))
+        if provider_id is not None:
+            return Done(Sent(provider_id, self._clock()))
+        return Unfound() if item.looks_left > 1 else None
+
+    async def _ask(self, item: OutboxItem) -> Outcome:
+        """Ask for the last word on a message of which nothing final was heard."""
+        channel: object = None if item.channel is None else self._channels.get(item.channel)
+        if not isinstance(channel, FetchesReports):
+            return Refused("this channel cannot be asked", code="off", refusal=Refusal.CONFIG)
+        if self._sending.mode is SendMode.DRY:
+            return Done(Asked(None))
+        try:
+            return Done(Asked(await channel.fetch_report(str(item.payload["provider_id"]))))
+        except ChannelError as error:
+            return _outcome_of(error)
 
     def _redirected(self, channel: Channel, to: Address) -> tuple[Channel, Address]:
         number = self._sending.redirect_to or ""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.domain.bulk import BulkRow, FileError
-from channels.base import DeliveryState, Refusal
+from channels.base import DeliveryReport, DeliveryState, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,17 @@ class FileFetched:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A provider was asked for its last word on a message; None if it has none that is known."""
+
+    report: DeliveryReport | None
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """It happened, with this result."""
 
-    result: Sent | LinkMade | MenuSet | FileFetched
+    result: Sent | LinkMade | MenuSet | FileFetched | Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,21 @@ class Refused:
     refusal: Refusal | None = None
 
 
-Outcome = Done | RetryLater | Uncertain | Refused
+@dataclass(frozen=True, slots=True)
+class Unfound:
+    """An earlier try of it was looked for in vain; it is looked for again before it is sent."""
+
+    reason: str = "it was not found at the provider yet"
+    code: str | None = None
+
+
+Outcome = Done | RetryLater | Uncertain | Refused | Unfound
+
+DIED = Uncertain("the process died in mid-call", code="died")
+"""What became of a call whose process is gone."""
+
+LOOKS_BEFORE_RESEND = 2
+"""How often a provider is asked for a message that may have left, before it is sent again."""
 
 
 class Purpose(StrEnum):

@@ -11,16 +11,19 @@ from bot.domain.delivery import (
     Refused,
     RetryLater,
     Uncertain,
+    Unfound,
     create_retry_s,
     unknown_create_s,
 )
 from bot.domain.payment import UNPAID, Alert, Payment, PaymentStatus
 from bot.handlers.facts import on_link_made
+from bot.handlers.fallback import tell_misconfigured
 from bot.handlers.planning import alarm, has_no_reader, plan_create
 from bot.handlers.rules import Rules
 from bot.store import ledger, links, outbox, payments, reminding
 from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
+from channels.base import Refusal
 
 _BARRED = frozenset({"migo.customer_blocked", "migo.customer_suspended", "migo.customer_excluded"})
 """Migo takes no payment from this customer, whichever link they were sent."""
@@ -43,23 +46,34 @@ def on_create_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) 
             at = tx.now + timedelta(seconds=wait_s)
             outbox.again(tx, item.id, at=at, error=outcome.reason)
         case RetryLater() | Refused():
-            links.end_attempt(tx, item.attempt.id, "refused", error_key=outcome.code)
-            outbox.end(tx, item.id, "dead", error=outcome.reason)
+            if isinstance(outcome, Refused) and outcome.refusal is Refusal.CONFIG:
+                tell_misconfigured(tx, rules, item, outcome)
             if outcome.code in _BARRED:
                 reminding.bar(tx, item.payment.customer_id, outcome.reason)
-            payment = payments.read(tx, item.payment.id, lock=True)
-            if payment is not None and payment.status in UNPAID:
-                _hold(tx, rules, payment, Alert.CREATE_REFUSED, outcome.reason, outcome.code)
+            give_up_create(tx, rules, item, outcome.reason, code=outcome.code)
         case Uncertain():
             links.end_attempt(
                 tx, item.attempt.id, "unknown", error_key=outcome.code, uid_hint=outcome.uid
             )
             outbox.end(tx, item.id, "uncertain", error=outcome.reason)
             _on_unknown_create(tx, rules, item, outcome)
-        case Done():
-            raise TypeError("a link's creation cannot end as a sent message")
+        case Done() | Unfound():
+            raise TypeError("a link's creation cannot end as a message does")
         case _:
             assert_never(outcome)
+
+
+def give_up_create(
+    tx: Tx, rules: Rules, item: OutboxItem, reason: str, *, code: str | None = None
+) -> None:
+    """End a try that surely made no link; a payment that is still asked for waits for a person."""
+    if item.attempt is None or item.payment is None:
+        raise TypeError("a create_link row belongs to an attempt of a payment")
+    links.end_attempt(tx, item.attempt.id, "refused", error_key=code)
+    outbox.end(tx, item.id, "dead", error=reason)
+    payment = payments.read(tx, item.payment.id, lock=True)
+    if payment is not None and payment.status in UNPAID:
+        _hold(tx, rules, payment, Alert.CREATE_REFUSED, reason, code)
 
 
 def _on_unknown_create(tx: Tx, rules: Rules, item: OutboxItem, outcome: Uncertain) -> None:

@@ -2,7 +2,16 @@
 
 from datetime import timedelta
 
-from bot.domain.delivery import Purpose, fold_delivery
+from bot.domain.delivery import (
+    Asked,
+    Done,
+    Outcome,
+    Purpose,
+    RetryLater,
+    Uncertain,
+    backoff_s,
+    fold_delivery,
+)
 from bot.handlers import cards
 from bot.handlers.fallback import next_channel
 from bot.handlers.rules import Rules
@@ -13,6 +22,8 @@ from channels.base import Address, ChannelName, DeliveryReport, DeliveryState, R
 _FAILURES = frozenset({DeliveryState.FAILED, DeliveryState.UNDELIVERED})
 _ARRIVED = frozenset({DeliveryState.DELIVERED, DeliveryState.READ})
 _SECOND_TRY = timedelta(minutes=1)
+_SILENT_AFTER = timedelta(minutes=10)
+_ASK_FOR = timedelta(hours=24)
 
 
 def on_report(tx: Tx, rules: Rules, report: DeliveryReport) -> bool:
@@ -38,6 +49,41 @@ def on_report(tx: Tx, rules: Rules, report: DeliveryReport) -> bool:
     if item.payment is not None and item.payment.notify is not None:
         cards.refresh(tx, item.payment.id)
     return True
+
+
+def ask_silent(tx: Tx, rules: Rules) -> int:
+    """Owe a question about each message of which nothing final was heard in time."""
+    silent = deliveries.take_silent(tx, sorted(rules.finds), older_than=_SILENT_AFTER)
+    outbox.add(
+        tx,
+        [
+            outbox.NewItem(
+                kind=outbox.ASK,
+                lane=each.channel,
+                key=f"ask:{each.id}",
+                channel=ChannelName(each.channel),
+                not_before=tx.now,
+                give_up_at=tx.now + _ASK_FOR,
+                payload={"provider_id": each.provider_id},
+            )
+            for each in silent
+        ],
+    )
+    return len(silent)
+
+
+def on_asked(tx: Tx, rules: Rules, item: outbox.OutboxItem, outcome: Outcome) -> None:
+    """Take the answer as if the provider had called us; ask again where there was none."""
+    match outcome:
+        case Done(Asked(report)):
+            outbox.end(tx, item.id, "done")
+            if report is not None:
+                on_report(tx, rules, report)
+        case RetryLater() | Uncertain() if tx.now < item.give_up_at:
+            at = tx.now + timedelta(seconds=backoff_s(item.attempts, rules.random))
+            outbox.again(tx, item.id, at=at, error=outcome.reason)
+        case _:
+            outbox.end(tx, item.id, "dead", error="the provider does not say")
 
 
 def _on_arrived(tx: Tx, item: outbox.OutboxItem, known: deliveries.Delivery) -> None:

@@ -1,6 +1,6 @@
 """What becomes of a message that its channel could not bring: the next channel, else a person."""
 
-from bot.domain.delivery import Purpose
+from bot.domain.delivery import Purpose, Refused
 from bot.domain.payment import Alert
 from bot.handlers.planning import alarm, has_no_reader, plan_create
 from bot.handlers.rules import Rules
@@ -72,6 +72,18 @@ def _replace_link(tx: Tx, rules: Rules, item: OutboxItem, channel: ChannelName, 
         item,
         f"new link for {channel.value}",
         f"{item.channel}: {why}; the old link surely reached nobody and is out of use",
+    )
+
+
+def tell_misconfigured(tx: Tx, rules: Rules, item: OutboxItem, outcome: Refused) -> None:
+    """Tell staff that a provider does not accept us, also where another channel is left."""
+    alarm(
+        tx,
+        rules,
+        Alert.CONFIG,
+        key=f"{item.lane}:{outcome.code}",
+        detail=f"{item.lane} does not accept our settings: {outcome.reason}",
+        reopens=True,
     )
 
 

@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import assert_never
 
 from bot.domain.delivery import (
+    DIED,
+    LOOKS_BEFORE_RESEND,
     MANNERS,
     MAX_RESENDS_WHEN_UNCERTAIN,
     TRIES_BEFORE_NEXT_CHANNEL,
@@ -16,12 +18,13 @@ from bot.domain.delivery import (
     RetryLater,
     Sent,
     Uncertain,
+    Unfound,
     backoff_s,
 )
 from bot.domain.payment import UNPAID, Alert
-from bot.handlers import bulk, cards, reminding
-from bot.handlers.creation import on_create_outcome
-from bot.handlers.fallback import decide, next_channel, tell_undeliverable
+from bot.handlers import bulk, cards, delivery, reminding
+from bot.handlers.creation import give_up_create, on_create_outcome
+from bot.handlers.fallback import decide, next_channel, tell_misconfigured, tell_undeliverable
 from bot.handlers.invitation import invite_where_missing
 from bot.handlers.planning import alarm
 from bot.handlers.rules import Rules
@@ -31,6 +34,7 @@ from bot.store.outbox import OutboxItem
 from channels.base import ChannelName, Refusal
 
 _UNCERTAIN_RESEND = timedelta(seconds=30)
+_TOO_LATE_ONCE = frozenset({Purpose.LINK, Purpose.REPLY, Purpose.INVITE})
 _CARRIES_LINK = frozenset({Purpose.LINK, Purpose.REMINDER, Purpose.DENIED})
 
 
@@ -42,7 +46,7 @@ def claim(
     What a link message exposes is latched in this transaction, so before its first byte leaves.
     """
     taken = outbox.take(tx, lane=lane, limit=limit, lease=lease, token=token, worker=worker)
-    wanted = [item for item in taken if _is_wanted(tx, item)]
+    wanted = [item for item in taken if _is_wanted(tx, item) and _is_in_time(tx, rules, item)]
     reminders = [item for item in wanted if item.purpose is Purpose.REMINDER]
     others = [item for item in wanted if item.purpose is not Purpose.REMINDER]
     asked = [*others, *reminding.admit(tx, rules, reminders)]
@@ -61,6 +65,20 @@ def _is_wanted(tx: Tx, item: OutboxItem) -> bool:
     if stale is not None:
         _drop(tx, item, stale)
     return stale is None
+
+
+def _is_in_time(tx: Tx, rules: Rules, item: OutboxItem) -> bool:
+    """Whether its first try is not too late; news of money never is."""
+    is_bound = item.kind == outbox.CREATE_LINK or item.purpose in _TOO_LATE_ONCE
+    if not is_bound or item.tries > 1 or tx.now < item.give_up_at:
+        return True
+    why = "nobody was there to send it in its time"
+    if item.kind == outbox.CREATE_LINK:
+        give_up_create(tx, rules, item, why)
+    else:
+        outbox.end(tx, item.id, "dead", error=why)
+        tell_undeliverable(tx, rules, item, why)
+    return False
 
 
 def _is_reachable(tx: Tx, rules: Rules, item: OutboxItem) -> bool:
@@ -182,9 +200,14 @@ def on_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) -> None
     if item.kind == outbox.FETCH_FILE:
         bulk.on_fetched(tx, rules, item, outcome)
         return
+    if item.kind == outbox.ASK:
+        delivery.on_asked(tx, rules, item, outcome)
+        return
     match outcome:
         case Done():
             outbox.end(tx, item.id, "done")
+        case Unfound():
+            outbox.look_again(tx, item.id, at=tx.now + _UNCERTAIN_RESEND)
         case RetryLater():
             deliveries.note_try(tx, item, "not_sent", code=outcome.code, reason=outcome.reason)
             _on_not_sent(tx, rules, item, outcome)
@@ -214,8 +237,10 @@ def _on_uncertain(tx: Tx, rules: Rules, item: OutboxItem, outcome: Uncertain) ->
         outbox.end(tx, item.id, "uncertain", error=outcome.reason)
         decide(tx, item, f"{purpose.value} let go", f"it may have left: {outcome.reason}")
     elif item.uncertain_count < MAX_RESENDS_WHEN_UNCERTAIN and tx.now < item.give_up_at:
-        at = tx.now + _UNCERTAIN_RESEND
-        outbox.again(tx, item.id, at=at, error=outcome.reason, is_uncertain=True)
+        can_look = item.channel in rules.finds
+        at = tx.now if can_look or outcome is DIED else tx.now + _UNCERTAIN_RESEND
+        looks = LOOKS_BEFORE_RESEND if can_look else 0
+        outbox.again(tx, item.id, at=at, error=outcome.reason, uncertain_looks=looks)
         decide(tx, item, f"{purpose.value} again", f"it may not have left: {outcome.reason}")
     elif rules.next_courier(item.route_left) is not None:
         next_channel(tx, rules, item, why=outcome.reason, may_have_left=True)
@@ -226,6 +251,8 @@ def _on_uncertain(tx: Tx, rules: Rules, item: OutboxItem, outcome: Uncertain) ->
 
 def _on_refused(tx: Tx, rules: Rules, item: OutboxItem, outcome: Refused) -> None:
     to = outbox.resolve(item)
+    if outcome.refusal is Refusal.CONFIG:
+        tell_misconfigured(tx, rules, item, outcome)
     if outcome.refusal is Refusal.OPTED_OUT and to is not None:
         people.set_reach(
             tx,
@@ -240,7 +267,7 @@ def _on_refused(tx: Tx, rules: Rules, item: OutboxItem, outcome: Refused) -> Non
 def give_back_lapsed(tx: Tx, rules: Rules, *, all_claims: bool = False) -> int:
     """Settle what dead workers left in mid-call: nobody knows what became of it."""
     found = outbox.lapsed(tx, all_claims=all_claims)
-    settle(tx, rules, [(item, Uncertain("the process died in mid-call")) for item in found])
+    settle(tx, rules, [(item, DIED) for item in found])
     return len(found)
 
 

@@ -74,6 +74,8 @@ class Rules:
     """How much staff may ask for."""
     preview: Callable[[Preview], str] = _no_preview
     """Words a link message without sending it."""
+    finds: frozenset[ChannelName] = frozenset()
+    """Where the provider can be asked whether a message left."""
     rates: Mapping[str, float] = field(default_factory=dict)
     """Messages a second for each lane that has a limit."""
     time_zone: str = "UTC"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
@@ -10,7 +10,7 @@ from sqlalchemy.engine import RowMapping
 from bot.domain.delivery import Purpose
 from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
-from bot.store.schema import delivery, outbox
+from bot.store.schema import SILENT_DELIVERY, delivery, outbox
 from channels.base import ChannelName, DeliveryState
 
 
@@ -164,6 +164,37 @@ def set_delivery(
         .where(outbox.c.id == known.outbox_id, outbox.c.provider_id == known.provider_id)
         .values(**values)
     )
+
+
+def take_silent(
+    tx: Tx, channels: Sequence[str], *, older_than: timedelta, limit: int = 500
+) -> list[Delivery]:
+    """Accepted messages of these channels without a final word, each given once.
+
+    What is older than a day is left alone.
+    """
+    which = (
+        sa.select(delivery.c.id)
+        .where(
+            delivery.c.channel.in_(channels),
+            sa.text(SILENT_DELIVERY),
+            delivery.c.at <= tx.now - older_than,
+            delivery.c.at > tx.now - _ASKED_WITHIN,
+        )
+        .limit(limit)
+    )
+    if not tx.is_sqlite:
+        which = which.with_for_update(skip_locked=True)
+    taken = tx.run(
+        delivery.update()
+        .where(delivery.c.id.in_(which))
+        .values(asked_at=tx.now)
+        .returning(delivery)
+    )
+    return [_delivery_of(row) for row in taken.mappings()]
+
+
+_ASKED_WITHIN = timedelta(days=1)
 
 
 def tries_with_link(tx: Tx, link_id: int) -> list[Delivery]:

@@ -29,6 +29,7 @@ CREATE_LINK = "create_link"
 SEND = "send"
 SET_COMMANDS = "set_commands"
 FETCH_FILE = "fetch_file"
+ASK = "ask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class OutboxItem:
     attempts: int
     tries: int
     uncertain_count: int
+    looks_left: int
     token: str
     created_at: datetime
     not_before: datetime
@@ -205,6 +207,7 @@ def _item_of(row: RowMapping) -> OutboxItem:
         attempts=row["o_attempts"],
         tries=row["o_tries"],
         uncertain_count=row["o_uncertain_count"],
+        looks_left=row["o_looks_left"],
         token=row["o_token"] or "",
         created_at=row["o_created_at"],
         not_before=row["o_not_before"],
@@ -248,10 +251,16 @@ def end(tx: Tx, item_id: int, status: str, *, error: str | None = None) -> None:
 
 
 def again(
-    tx: Tx, item_id: int, *, at: datetime, error: str | None, is_uncertain: bool = False
+    tx: Tx, item_id: int, *, at: datetime, error: str | None, uncertain_looks: int | None = None
 ) -> None:
-    """Put a row back on the same channel, not before `at`."""
-    values: dict[str, object] = {"uncertain_count": outbox.c.uncertain_count + 1}
+    """Put a row back on the same channel, not before `at`.
+
+    One that may have left is looked for `uncertain_looks` times before it is sent again.
+    """
+    values: dict[str, object] = {
+        "uncertain_count": outbox.c.uncertain_count + 1,
+        "looks_left": uncertain_looks,
+    }
     lane = tx.run(
         outbox.update()
         .where(outbox.c.id == item_id)
@@ -262,12 +271,30 @@ def again(
             lease_until=None,
             deliver_by=None,
             updated_at=tx.now,
-            **(values if is_uncertain else {}),
+            **({} if uncertain_looks is None else values),
         )
         .returning(outbox.c.lane)
     ).scalar()
     if lane is not None:
         tx.wake(topic(lane))
+
+
+def look_again(tx: Tx, item_id: int, *, at: datetime) -> None:
+    """Put back a row that was looked for in vain; nothing was sent, so it counts as no attempt."""
+    lane = tx.run(
+        outbox.update()
+        .where(outbox.c.id == item_id)
+        .values(
+            status="pending",
+            not_before=at,
+            looks_left=outbox.c.looks_left - 1,
+            attempts=outbox.c.attempts - 1,
+            lease_until=None,
+            updated_at=tx.now,
+        )
+        .returning(outbox.c.lane)
+    ).scalar_one()
+    tx.wake(topic(lane))
 
 
 def uncount_try(tx: Tx, item_id: int) -> None:
@@ -294,6 +321,7 @@ def reroute(
             route_left=list(route_left),
             attempts=0,
             uncertain_count=0,
+            looks_left=0,
             not_before=tx.now,
             last_error=why,
             lease_until=None,

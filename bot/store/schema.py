@@ -395,6 +395,12 @@ outbox = Table(
     Index("ix_outbox_customer", "customer_id"),
 )
 
+SILENT_DELIVERY = (
+    "outcome = 'accepted' and asked_at is null"
+    " and (state is null or state in ('queued', 'sending', 'sent'))"
+)
+"""Messages that were taken and of which nothing final was heard, nor asked."""
+
 delivery = Table(
     "delivery",
     metadata,
@@ -410,14 +416,15 @@ delivery = Table(
     Column("reason", Text),
     Column("at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
-    Column("report_due_at", UtcTime),
+    Column("asked_at", UtcTime),
     UniqueConstraint("outbox_id", "try_no"),
     Index("ix_delivery_provider", "provider_id"),
     Index(
         "ix_delivery_silent",
-        "report_due_at",
-        sqlite_where=text("report_due_at is not null"),
-        postgresql_where=text("report_due_at is not null"),
+        "channel",
+        "at",
+        sqlite_where=text(SILENT_DELIVERY),
+        postgresql_where=text(SILENT_DELIVERY),
     ),
 )
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Protocol, runtime_checkable
 
 from bot.bulkfiles import read_table
-from bot.dispatcher import Composer, Sending, SendMode
+from bot.dispatcher import Composer, FindsSent, Sending, SendMode
 from bot.domain.bulk import BulkRow, FileError, check
 from bot.domain.calendars import Reminding, read_packs, with_zones
 from bot.domain.catalogue import Catalogue, read_catalogue
@@ -105,6 +105,9 @@ def rules(settings: Settings, channels: Mapping[ChannelName, Channel]) -> Rules:
         catalogue=catalogue(settings),
         locale=settings.merchant.locale,
         staff=settings.sending.staff_notify,
+        finds=frozenset(
+            name for name, channel in channels.items() if isinstance(channel, FindsSent)
+        ),
         rates=settings.sending.rates,
         time_zone=settings.merchant.timezone,
         reminding=reminding(settings),

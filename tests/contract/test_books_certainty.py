@@ -2,11 +2,22 @@
 
 import pytest
 
-from bot.domain.delivery import Uncertain
+from bot.domain.delivery import (
+    Asked,
+    Done,
+    Purpose,
+    Refused,
+    RetryLater,
+    Uncertain,
+    Unfound,
+)
 from bot.domain.money import Money
 from bot.domain.payment import Alert, FactStatus, PaymentStatus
+from bot.handlers import delivery, outgoing
 from bot.handlers.planning import MIGO
 from bot.store import ledger
+from bot.store.outbox import OutboxItem
+from channels.base import DeliveryReport, DeliveryState, Refusal
 from tests.contract.world import World
 
 APPROVED, DENIED = FactStatus.APPROVED, FactStatus.DENIED
@@ -59,9 +70,10 @@ async def test_another_name_of_a_known_link_is_booked_there_and_told(
     world: World, named_by: str
 ) -> None:
     made = await world.linked("u1")
-    named = {"external_id": f"{made.id}.1"} if named_by == "external_id" else {}
+    external_id = f"{made.id}.1" if named_by == "external_id" else None
     reference = "ref u1" if named_by == "reference" else None
-    assert await world.callback("trx_1", APPROVED, reference=reference, **named) == "booked"
+    verdict = await world.callback("trx_1", APPROVED, external_id=external_id, reference=reference)
+    assert verdict == "booked"
     assert await world.status(made.id) is PaymentStatus.PAID
     assert await world.alerts() == [Alert.UNKNOWN_UID]
     assert len(await world.outbox(made.id, "receipt")) == 1
@@ -88,3 +100,124 @@ async def test_two_payments_of_one_debt_come_with_a_request_for_a_refund(world: 
     assert "u1" in text
     assert "u2" in text
     assert "refund 150.00 GTQ" in text
+
+
+@pytest.fixture
+def asking(world: World) -> World:
+    """A world where Twilio can be asked."""
+    world.set_rules(finds=world.rules.reports)
+    return world
+
+
+async def ask(world: World) -> int:
+    return await world.run(lambda tx: delivery.ask_silent(tx, world.rules))
+
+
+async def lose_answer(world: World, channel: str) -> OutboxItem:
+    await world.create((channel,))
+    await world.make_link("u1")
+    item = await world.claim_one(channel)
+    await world.settle(item, Uncertain("the answer was lost"))
+    return item
+
+
+async def test_what_may_have_left_is_looked_for_twice_before_it_is_sent_again(
+    asking: World,
+) -> None:
+    await lose_answer(asking, "sms")
+    first = await asking.claim_one("sms")
+    assert (first.looks_left, first.uncertain_count) == (2, 1)
+    await asking.settle(first, Unfound())
+    assert await asking.claim("sms") == []
+    asking.clock.advance(seconds=30)
+    second = await asking.claim_one("sms")
+    assert (second.looks_left, second.uncertain_count) == (1, 1)
+    assert second.attempts == first.attempts
+
+
+async def test_where_nobody_can_be_asked_half_a_minute_passes(asking: World) -> None:
+    await lose_answer(asking, "email")
+    assert await asking.claim("email") == []
+    asking.clock.advance(seconds=30)
+    assert (await asking.claim_one("email")).looks_left == 0
+
+
+@pytest.mark.parametrize(("channel", "looks"), [("sms", 2), ("email", 0)])
+async def test_what_a_dead_process_held_is_taken_up_at_once(
+    asking: World, channel: str, looks: int
+) -> None:
+    await asking.create((channel,))
+    await asking.make_link("u1")
+    await asking.claim_one(channel)
+    await asking.run(lambda tx: outgoing.give_back_lapsed(tx, asking.rules, all_claims=True))
+    assert (await asking.claim_one(channel)).looks_left == looks
+
+
+async def test_our_own_fault_is_told_also_where_another_channel_is_left(world: World) -> None:
+    made = await world.create()
+    await world.make_link("u1")
+    refused = Refused("wrong sender", code="21606", refusal=Refusal.CONFIG)
+    await world.settle(await world.claim_one("whatsapp"), refused)
+    [row] = await world.outbox(made.id, "link")
+    assert row.status == "cancelled"
+    assert (await world.claim_one("migo")).kind == "create_link"
+    assert await world.alerts() == [Alert.CONFIG]
+
+
+async def test_a_key_that_migo_does_not_take_is_told(world: World) -> None:
+    await world.create()
+    refused = Refused("wrong token", code="migo.token_rejected", refusal=Refusal.CONFIG)
+    await world.settle(await world.claim_one("migo"), refused)
+    assert set(await world.alerts()) == {Alert.CONFIG, Alert.CREATE_REFUSED}
+
+
+async def test_a_link_whose_first_try_comes_days_late_is_not_sent(world: World) -> None:
+    made = await world.create()
+    await world.make_link("u1")
+    world.clock.advance(days=2)
+    assert Purpose.LINK not in {item.purpose for item in await world.claim("whatsapp")}
+    [row] = await world.outbox(made.id, "link")
+    assert row.status == "dead"
+    assert await world.alerts() == [Alert.UNDELIVERABLE]
+
+
+async def test_a_receipt_is_sent_however_late(world: World) -> None:
+    await world.linked("u1")
+    await world.callback("u1", APPROVED)
+    world.clock.advance(days=4)
+    assert (await world.claim_one("whatsapp")).purpose is Purpose.RECEIPT
+
+
+async def test_a_link_that_nobody_asked_migo_for_in_time_waits_for_a_person(world: World) -> None:
+    made = await world.create()
+    world.clock.advance(days=2)
+    assert await world.claim("migo") == []
+    assert await world.status(made.id) is PaymentStatus.HELD
+    assert await world.alerts() == [Alert.CREATE_REFUSED]
+
+
+async def test_a_message_without_a_final_word_is_asked_about_once(asking: World) -> None:
+    made = await asking.linked("u1", route=("sms",))
+    await asking.provider_says("out u1", DeliveryState.SENT)
+    assert await ask(asking) == 0
+    asking.clock.advance(minutes=10)
+    assert [await ask(asking), await ask(asking)] == [1, 0]
+    item = await asking.claim_one("sms")
+    assert (item.kind, item.payload) == ("ask", {"provider_id": "out u1"})
+    await asking.settle(item, RetryLater("no connection"))
+    asking.clock.advance(minutes=1)
+    word = DeliveryReport("e", "out u1", DeliveryState.DELIVERED)
+    await asking.settle(await asking.claim_one("sms"), Done(Asked(word)))
+    [link] = await asking.outbox(made.id, "link")
+    assert link.delivery == "delivered"
+    assert await asking.claim("sms") == []
+
+
+@pytest.mark.parametrize("state", [DeliveryState.DELIVERED, DeliveryState.UNDELIVERED])
+async def test_a_message_with_a_final_word_is_not_asked_about(
+    asking: World, state: DeliveryState
+) -> None:
+    await asking.linked("u1", route=("sms",))
+    await asking.provider_says("out u1", state)
+    asking.clock.advance(minutes=10)
+    assert await ask(asking) == 0

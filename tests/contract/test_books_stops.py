@@ -4,7 +4,7 @@ import pytest
 
 from bot.domain.delivery import MANNERS, OnUncertain, Purpose, Refused, RetryLater, Uncertain
 from bot.domain.payment import Alert, FactStatus, PaymentStatus
-from bot.handlers import chat, outgoing
+from bot.handlers import chat, fallback, outgoing
 from bot.handlers import payment as payment_handler
 from bot.handlers.payment import RequestError
 from bot.handlers.planning import plan_message
@@ -266,7 +266,7 @@ async def test_giving_up_and_its_alert_are_one_transaction(
     def fail(*arguments: object, **named: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(outgoing, "alarm", fail)
+    monkeypatch.setattr(fallback, "alarm", fail)
     with pytest.raises(OSError, match="no space"):
         await world.settle(item, Refused("no", None, Refusal.ADDRESS))
     assert [row.status for row in await world.outbox(made.id, "link")] == ["sending"]

@@ -32,7 +32,6 @@ _PAYMENT = Payment(
     external_id="INV-1",
     created_by="api",
     created_at=NOW,
-    not_before=NOW,
     version=1,
 )
 _MESSAGE = OutboxItem(
@@ -48,8 +47,10 @@ _MESSAGE = OutboxItem(
     attempts=1,
     tries=1,
     uncertain_count=0,
+    looks_left=0,
     token="t",
     created_at=NOW - timedelta(minutes=1),
+    not_before=NOW,
     give_up_at=NOW + timedelta(hours=24),
     payment=_PAYMENT,
     customer=Customer(1, PHONE, name="Ana", email="ana@example.com", locale="es"),

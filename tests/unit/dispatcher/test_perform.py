@@ -15,6 +15,7 @@ from bot.domain.delivery import (
     RetryLater,
     Sent,
     Uncertain,
+    Unfound,
 )
 from bot.migo import NotCreatedError, RefusedError, UnknownOutcomeError
 from bot.migo import errors as migo_errors
@@ -180,7 +181,7 @@ async def test_a_first_try_asks_for_no_earlier_one() -> None:
 async def test_an_uncertain_message_that_left_is_not_sent_again() -> None:
     channel = AskableChannel()
     channel.found = "SM-earlier"
-    item = message_item(uncertain_count=1, tries=2)
+    item = message_item(looks_left=1, tries=2)
     assert await dispatcher_of(channel).perform(item) == Done(Sent("SM-earlier", NOW))
     assert not channel.sent
 
@@ -189,7 +190,7 @@ async def test_it_is_looked_for_since_it_was_owed_however_long_ago() -> None:
     """The process may have been down for hours between the try and the look."""
     channel = AskableChannel()
     owed_at = NOW - timedelta(hours=5)
-    item = message_item(uncertain_count=1, tries=2, created_at=owed_at)
+    item = message_item(looks_left=1, tries=2, created_at=owed_at)
     await dispatcher_of(channel).perform(item)
     assert [owed_at - since for since in channel.asked] == [timedelta(minutes=1)]
     assert len(channel.sent) == 1
@@ -199,7 +200,7 @@ async def test_it_is_looked_for_since_it_was_owed_however_long_ago() -> None:
 async def test_while_nobody_can_tell_it_waits(end: Exception) -> None:
     channel = AskableChannel()
     channel.found = end
-    outcome = await dispatcher_of(channel).perform(message_item(uncertain_count=1, tries=2))
+    outcome = await dispatcher_of(channel).perform(message_item(looks_left=1, tries=2))
     assert isinstance(outcome, RetryLater)
     assert not channel.sent
 
@@ -208,3 +209,9 @@ async def test_a_text_that_does_not_exist_is_refused_and_not_raised() -> None:
     item = message_item(purpose=Purpose.REPLY, payload={"what": "no_such_text"})
     outcome = await dispatcher_of(FakeChannel()).perform(item)
     assert isinstance(outcome, Refused)
+
+
+async def test_an_earlier_try_is_looked_for_twice() -> None:
+    channel = AskableChannel()
+    assert await dispatcher_of(channel).perform(message_item(looks_left=2)) == Unfound()
+    assert not channel.sent

@@ -12,6 +12,10 @@ branch_labels = None
 depends_on = None
 
 _TIME = sa.BigInteger()
+_SILENT = sa.text(
+    "outcome = 'accepted' and asked_at is null"
+    " and (state is null or state in ('queued', 'sending', 'sent'))"
+)
 
 
 def upgrade() -> None:
@@ -19,8 +23,14 @@ def upgrade() -> None:
     op.add_column(
         "outbox", sa.Column("looks_left", sa.Integer(), nullable=False, server_default="0")
     )
-    op.add_column("delivery", sa.Column("report_due_at", _TIME))
-    _create_partial_index("ix_delivery_silent", "delivery", "report_due_at", "is not null")
+    op.add_column("delivery", sa.Column("asked_at", _TIME))
+    op.create_index(
+        "ix_delivery_silent",
+        "delivery",
+        ["channel", "at"],
+        sqlite_where=_SILENT,
+        postgresql_where=_SILENT,
+    )
     _create_partial_index("ix_link_silent", "link", "exposed_at", "is not null and status = 'open'")
     _create_partial_index("ix_link_attempt_hint", "link_attempt", "uid_hint", "is not null")
     op.create_index("ix_link_reference", "link", ["reference"])
