@@ -72,10 +72,13 @@ class Service:
 
     def create(self, body: Mapping[str, object]) -> Json:
         """Create a payment; repeated under one key if an answer is lost."""
-        headers = {"idempotency-key": secrets.token_hex(16)}
+        return self._create("/payments", body, None)
+
+    def _create(self, path: str, body: Mapping[str, object], key: str | None) -> Json:
+        headers = {"idempotency-key": key or secrets.token_hex(16)}
         for _ in range(_REPEATS):
             try:
-                return self._read(self._http.post("/payments", json=body, headers=headers))
+                return self._read(self._http.post(path, json=body, headers=headers))
             except httpx.ConnectError:
                 raise self._unreachable() from None
             except httpx.TransportError:
@@ -88,8 +91,7 @@ class Service:
 
     def page(self, **query: object) -> Json:
         """A page of payments: `{"payments", "next_cursor"}`."""
-        params = {name: str(value) for name, value in query.items() if value is not None}
-        return self._ask("GET", "/payments", params=params)
+        return self._ask("GET", "/payments", params=_given(query))
 
     def cancel(self, payment_id: str, body: Mapping[str, object]) -> Json:
         """Stop asking for a payment."""
@@ -120,6 +122,30 @@ class Service:
         if not answer.is_success:
             self._read(answer)
         return answer.content
+
+    def add_schedule(self, body: Mapping[str, object], key: str | None) -> Json:
+        """Add a schedule; repeated under one key if an answer is lost."""
+        return self._create("/schedules", body, key)
+
+    def schedules(self, **query: object) -> Json:
+        """A page of schedules: `{"schedules", "next_cursor"}`."""
+        return self._ask("GET", "/schedules", params=_given(query))
+
+    def schedule(self, schedule_id: str) -> Json:
+        """One schedule with its next dates and periods."""
+        return self._ask("GET", f"/schedules/{_segment(schedule_id)}")
+
+    def move_schedule(self, schedule_id: str, verb: str, body: Mapping[str, object]) -> Json:
+        """Pause or resume a schedule, or have it skip a period."""
+        return self._ask("POST", f"/schedules/{_segment(schedule_id)}/{verb}", body=body)
+
+    def remove_schedule(self, schedule_id: str, by: str) -> Json:
+        """End a schedule."""
+        return self._ask("DELETE", f"/schedules/{_segment(schedule_id)}", params={"by": by})
+
+    def preview(self, days: int) -> Json:
+        """What would be sent in the days to come: `{"until", "planned"}`."""
+        return self._ask("GET", "/preview", params={"days": str(days)})
 
     def staff(self) -> Json:
         """Everybody of the staff: `{"staff"}`."""
@@ -182,12 +208,16 @@ def _fields(error: Json) -> str:
     return "; ".join(faults) or str(error.get("message"))
 
 
-def _segment(payment_id: str) -> str:
-    """A payment's id as part of a path.
+def _given(query: Mapping[str, object]) -> dict[str, str]:
+    return {name: str(value) for name, value in query.items() if value is not None}
+
+
+def _segment(some_id: str) -> str:
+    """A payment's, batch's or schedule's id as part of a path.
 
     Raises:
         WrongError: it cannot be an id.
     """
-    if not payment_id.isascii() or not payment_id.replace("_", "").replace("-", "").isalnum():
-        raise WrongError("a payment's id looks like pay_0123456789; `paybot list` shows them")
-    return payment_id
+    if not some_id.isascii() or not some_id.replace("_", "").replace("-", "").isalnum():
+        raise WrongError("an id looks like pay_0123456789; `paybot list` shows those of payments")
+    return some_id

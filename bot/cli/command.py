@@ -29,6 +29,7 @@ VERBS = {
     "resend": Verb("bot.cli.payments", "Send a payment's link again."),
     "why": Verb("bot.cli.payments", "Tell every decision about a payment, with its reason."),
     "bulk": Verb("bot.cli.bulk", "Ask many customers by a CSV or XLSX file."),
+    "schedule": Verb("bot.cli.schedule", "Make payments that come back, and see what is planned."),
     "staff": Verb("bot.cli.staff", "Let staff in, list them, change their role, put them out."),
     "doctor": Verb("bot.cli.doctor", "Check settings, database, Redis, clock and callbacks."),
     "migrate": Verb("bot.cli.service", "Bring the database to this version."),
@@ -37,10 +38,7 @@ VERBS = {
     "sandbox": Verb("bot.cli.sandbox", "Run only the emulated providers and phones."),
 }
 
-_EPILOG = (
-    "Verbs that act on payments talk to the running service (PAYBOT_URL, PAYBOT_TOKEN). "
-    "`paybot VERB --help` tells a verb's options."
-)
+_EPILOG = "The service is at PAYBOT_URL; `paybot VERB --help` tells the options."
 
 
 class Verbs(click.Group):

@@ -14,7 +14,7 @@ from bot.cli.progress import Tell, end_of, hand_over, progress, reason, steps
 
 Json = dict[str, Any]
 
-_CHANNELS = ("whatsapp", "sms", "email", "telegram", "web", "app")
+CHANNELS = ("whatsapp", "sms", "email", "telegram", "web", "app")
 _POLL_S = 0.3
 _SOON = timedelta(seconds=30)
 
@@ -23,7 +23,7 @@ _SOON = timedelta(seconds=30)
 @click.option("--phone", required=True, help="Whose; national or with +.")
 @click.option("--amount", required=True, help="As 150.00.")
 @click.option("--currency", required=True, help="As GTQ.")
-@click.option("--channel", type=click.Choice(_CHANNELS), help="Over one channel.")
+@click.option("--channel", type=click.Choice(CHANNELS), help="Over one channel.")
 @click.option("--route", metavar="A,B,…", help="Over these, the next if one fails.")
 @click.option("--name", help="The customer's name.")
 @click.option("--email", help="The customer's address.")
@@ -61,9 +61,9 @@ def _body(asked: Json) -> Json:
     customer = {name: asked[name] for name in ("phone", "name", "email")}
     return {
         "customer": customer,
-        "amount_minor": _minor(asked["amount"], asked["currency"]),
+        "amount_minor": minor_of(asked["amount"], asked["currency"]),
         "currency": asked["currency"],
-        "route": _route(asked["route"] or asked["channel"]),
+        "route": route_of(asked["route"] or asked["channel"]),
         "concept": asked["concept"],
         "external_id": asked["external_id"],
         "send_at": asked["send_at"],
@@ -72,7 +72,12 @@ def _body(asked: Json) -> Json:
     }
 
 
-def _minor(text: str, currency: str) -> int:
+def minor_of(text: str, currency: str) -> int:
+    """The amount that --amount names, in minor units.
+
+    Raises:
+        WrongError: it names none.
+    """
     from bot.domain.money import AmountError, parse_amount
 
     try:
@@ -81,10 +86,15 @@ def _minor(text: str, currency: str) -> int:
         raise WrongError(f"--amount: {error}") from None
 
 
-def _route(text: str) -> list[str]:
+def route_of(text: str) -> list[str]:
+    """The channels that --route or --channel names.
+
+    Raises:
+        WrongError: one of them is none.
+    """
     route = [part.strip() for part in text.split(",")]
-    if unknown := [name for name in route if name not in _CHANNELS]:
-        raise WrongError(f"--route does not know {', '.join(unknown)}; only {', '.join(_CHANNELS)}")
+    if unknown := [name for name in route if name not in CHANNELS]:
+        raise WrongError(f"--route does not know {', '.join(unknown)}; only {', '.join(CHANNELS)}")
     return route
 
 
