@@ -30,6 +30,7 @@ from bot.store.schema import metadata
 from bot.telemetry.metrics import Metrics
 from bot.web.app import Health, build_web
 from bot.web.callbacks import CallbackDoor
+from bot.web.callers import Proxies, Refusals
 from bot.web.webhooks import Doors
 from bot.wiring import read_report
 from channels.base import ChannelName
@@ -61,7 +62,7 @@ def app_over(put: Any) -> Any:
         public_url="http://127.0.0.1",
         twilio=None,
         telegram=None,
-        metrics=Metrics(),
+        refusals=Refusals(Metrics(), Proxies()),
     )
 
     async def is_ready() -> bool:

@@ -20,7 +20,7 @@ from bot.coordination import open_coordination
 from bot.dispatcher import Dispatcher
 from bot.handlers import menus, outgoing
 from bot.intake import Intake
-from bot.migo import MigoClient
+from bot.migo import AmountUnit, MigoClient
 from bot.relay import Relay
 from bot.scheduler import Scheduler
 from bot.settings import Settings
@@ -31,8 +31,10 @@ from bot.store.inbox import Door, Received, Source
 from bot.store.migrate import migrate, needs_migration
 from bot.telemetry.metrics import Metrics
 from bot.web.api import build_api
-from bot.web.app import Health, build_web
-from bot.web.callbacks import CallbackDoor
+from bot.web.app import Health, build_web, security_headers
+from bot.web.callbacks import CallbackDoor, Suspicion
+from bot.web.callers import Proxies, Refusals
+from bot.web.edges import KEEP_ALIVE_S, Edges
 from bot.web.webhooks import Doors
 from channels.base import ChannelName, RawRequest
 from channels.errors import ChannelError
@@ -124,6 +126,7 @@ class Application:
         self._server: _Server | None = None
         self._scheduler: Scheduler | None = None
         self._spool: Spool | None = None
+        self._proxies = Proxies(settings.web.trusted_proxies)
         self._stops: list[Callable[[], None]] = []
 
     @property
@@ -215,6 +218,8 @@ class Application:
 
     async def _start_web(self) -> None:
         door = Door(self.store)
+        refusals = Refusals(self._metrics, self._proxies)
+        unit = AmountUnit(self._settings.migo.amount_unit)
         callbacks = CallbackDoor(door, await self._open_spool())
         doors = Doors(
             put=door.put,
@@ -223,18 +228,24 @@ class Application:
             public_url=self._settings.web.public_url,
             twilio=wiring.twilio_channel(self._channels),
             telegram=wiring.telegram_webhook(self._settings, self._channels),
-            metrics=self._metrics,
+            refusals=refusals,
+            suspect=Suspicion(self.store, self.rules, unit).look,
         )
         api = build_api(
             self.store,
             self.rules,
             tokens=self._tokens,
+            refusals=refusals,
             invite_links=wiring.invite_links(self._settings, self._channels),
         )
         health = Health(is_ready=self._is_ready, metrics=self._render_metrics)
         app = build_web(doors, api, health, tokens=self._tokens)
+        edges = Edges(self._metrics, self._proxies, security_headers(doors.public_url))
         config = uvicorn.Config(
             app,
+            http=edges.protocol(),
+            ws="none",
+            timeout_keep_alive=KEEP_ALIVE_S,
             host=self._settings.web.host,
             port=self._settings.web.port,
             log_config=None,
@@ -243,7 +254,6 @@ class Application:
             proxy_headers=False,
             lifespan="off",
             timeout_graceful_shutdown=10,
-            h11_max_incomplete_event_size=32 * 1024,
         )
         listener = _listen(self._settings.web.host, self._settings.web.port)
         self._server = _Server(config)

@@ -80,7 +80,7 @@ class WebSettings(Group):
     port: int = Field(8000, alias="PORT", ge=0, le=65535)
     public_url_override: values.Url | None = Field(None, alias="PUBLIC_URL")
     api_tokens: values.Secrets = Field((), alias="API_TOKENS")
-    trusted_proxies: values.Names = Field((), alias="TRUSTED_PROXIES")
+    trusted_proxies: values.Networks = Field((), alias="TRUSTED_PROXIES")
 
     @property
     def public_url(self) -> str:

@@ -4,6 +4,7 @@ A text comes in, a checked value goes out or a `ValueError` that says what it mu
 of an error never repeat the value, which may be a secret.
 """
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -138,6 +139,15 @@ def _day_time(value: str | time) -> time:
 def _currencies(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value or not all(map(is_currency, value)):
         raise ValueError("must list ISO 4217 codes like GTQ,USD")
+    return value
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        for each in value:
+            ipaddress.ip_network(each, strict=False)
+    except ValueError:
+        raise ValueError("must list addresses or networks like 10.0.0.5,10.1.0.0/16") from None
     return value
 
 
@@ -276,6 +286,7 @@ WeekHours = Annotated[tuple[Hours, ...], BeforeValidator(_week_hours)]
 DayTime = Annotated[time, BeforeValidator(_day_time)]
 ExistingPath = Annotated[Path, AfterValidator(_existing)]
 Names = Annotated[tuple[str, ...], BeforeValidator(split)]
+Networks = Annotated[Names, AfterValidator(_networks)]
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(split)]
 CallbackSecrets = Annotated[Secrets, AfterValidator(_callback_secrets)]
 Currencies = Annotated[Names, AfterValidator(_currencies)]

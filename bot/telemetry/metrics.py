@@ -43,6 +43,15 @@ class Metrics:
             ["source", "status"],
             registry=registry,
         )
+        self.connections = Gauge(
+            "paybot_connections", "Connections that are open", registry=registry
+        )
+        self.cut = Counter(
+            "paybot_connections_cut",
+            "Connections ended by us: slow, head too large, malformed, too many",
+            ["reason"],
+            registry=registry,
+        )
         self.outcomes = Counter(
             "paybot_outcomes",
             "How calls to providers ended: done, retry_later, refused, uncertain",

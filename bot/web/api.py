@@ -25,6 +25,7 @@ from bot.web import bodies, fields
 from bot.web.answers import NotFoundError, answer_errors, problem
 from bot.web.app import has_token
 from bot.web.bulk_api import BulkEndpoints
+from bot.web.callers import Refusals
 from bot.web.cursors import PAYMENT_ID, checked_cursor, read_cursor, split_words, write_cursor
 from bot.web.described import SCHEMAS, takes
 from bot.web.preview_api import PreviewEndpoints
@@ -221,7 +222,12 @@ def _view(tx: Tx, payment_id: str) -> PaymentView:
 
 
 def build_api(
-    store: Store, rules: Rules, *, tokens: tuple[str, ...], invite_links: InviteLinks = no_links
+    store: Store,
+    rules: Rules,
+    *,
+    tokens: tuple[str, ...],
+    refusals: Refusals,
+    invite_links: InviteLinks = no_links,
 ) -> FastAPI:
     """`/v1` as an application to be mounted there.
 
@@ -229,6 +235,7 @@ def build_api(
         store: where payments are.
         rules: what this installation can do.
         tokens: bearer tokens, any of which opens every route, the description included.
+        refusals: turns away who has none.
         invite_links: the ways into the staff for a new token.
 
     Raises:
@@ -249,7 +256,7 @@ def build_api(
     app.include_router(ScheduleEndpoints(store, rules).router())
     app.include_router(PreviewEndpoints(store, rules).router())
     app.include_router(StaffEndpoints(store, rules, links=invite_links).router())
-    app.add_middleware(_Gate, tokens=tokens)
+    app.add_middleware(_Gate, tokens=tokens, refusals=refusals)
     answer_errors(app)
     return app
 
@@ -270,14 +277,19 @@ class _Api(FastAPI):
 class _Gate:
     """Lets nobody in without a token: not to a wrong path either, nor to read a body."""
 
-    def __init__(self, app: ASGIApp, tokens: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, tokens: tuple[str, ...], refusals: Refusals) -> None:
         self._app = app
+        self._refusals = refusals
         self._tokens = tuple(token.encode() for token in tokens)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or has_token(Request(scope), self._tokens):
             await self._app(scope, receive, send)
             return
-        answer = problem(401, "unauthorized", "send Authorization: Bearer with a token")
-        answer.headers["www-authenticate"] = "Bearer"
+        status = self._refusals.status(scope, "v1", 401)
+        if status == 429:
+            answer = problem(status, "too_many", "wait a second")
+        else:
+            answer = problem(status, "unauthorized", "send Authorization: Bearer with a token")
+            answer.headers["www-authenticate"] = "Bearer"
         await answer(scope, receive, send)

@@ -5,7 +5,6 @@ can. Whatever fails here ends in a short JSON answer without a trace of how.
 """
 
 import hmac
-import ipaddress
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -19,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bot.web.callers import is_loopback
 from bot.web.webhooks import Doors
 
 _log = logging.getLogger(__name__)
@@ -58,8 +58,13 @@ _HEADERS = [
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"strict-transport-security", b"max-age=31536000"),
 ]
+_ONLY_HTTPS = (b"strict-transport-security", b"max-age=31536000")
+
+
+def security_headers(public_url: str) -> list[tuple[bytes, bytes]]:
+    """What goes with every answer of a service that is called under this URL."""
+    return [*_HEADERS, _ONLY_HTTPS] if public_url.startswith("https:") else list(_HEADERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +78,27 @@ class Health:
 def build_web(doors: Doors, api: ASGIApp, health: Health, *, tokens: tuple[str, ...]) -> ASGIApp:
     """The whole web role as one ASGI application."""
     token_bytes = tuple(token.encode() for token in tokens)
+    refusals = doors.refusals
+
+    def is_over(request: Request) -> bool:
+        # Who looks after the service from this machine may look as often as they like.
+        return not _is_loopback(request) and refusals.is_over(request.scope)
 
     async def healthz(request: Request) -> Response:
+        if is_over(request):
+            return Response(status_code=429)
         return JSONResponse({"status": "ok"})
 
     async def readyz(request: Request) -> Response:
+        if is_over(request):
+            return Response(status_code=429)
         is_ready = await health.is_ready()
         body = {"status": "ready" if is_ready else "not ready"}
         return JSONResponse(body, status_code=200 if is_ready else 503)
 
     async def metrics(request: Request) -> Response:
         if not (_is_loopback(request) or has_token(request, token_bytes)):
-            return Response(status_code=401)
+            return refusals.refuse(request.scope, "metrics", 401)
         return Response(await health.metrics(), media_type="text/plain; version=0.0.4")
 
     routes: list[BaseRoute] = [
@@ -97,12 +111,19 @@ def build_web(doors: Doors, api: ASGIApp, health: Health, *, tokens: tuple[str, 
         Route("/metrics", metrics, methods=["GET"]),
         Mount("/v1", app=api),
     ]
+
+    async def on_http_error(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        given = refusals.status(request.scope, "nowhere", status)
+        code = "not_found" if given == 404 else "refused"
+        return _problem(given, code, "there is nothing here")
+
     app = Starlette(
         routes=routes,
-        exception_handlers={HTTPException: _on_http_error, Exception: _on_error},
+        exception_handlers={HTTPException: on_http_error, Exception: _on_error},
     )
     app.router.redirect_slashes = False
-    return _Hardened(app)
+    return _Hardened(app, security_headers(doors.public_url))
 
 
 def has_token(request: Request, tokens: tuple[bytes, ...]) -> bool:
@@ -117,20 +138,12 @@ def _is_loopback(request: Request) -> bool:
     """Whether the caller is on this machine and no proxy spoke for somebody else."""
     if request.client is None or "x-forwarded-for" in request.headers:
         return False
-    try:
-        return ipaddress.ip_address(request.client.host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(request.client.host)
 
 
 def _problem(status: int, code: str, message: str) -> Response:
     body = json.dumps({"error": {"code": code, "message": message}})
     return Response(body, status_code=status, media_type="application/json")
-
-
-async def _on_http_error(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    return _problem(status, "not_found" if status == 404 else "refused", "there is nothing here")
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
@@ -142,13 +155,14 @@ async def _on_error(request: Request, error: Exception) -> Response:
 class _Hardened:
     """Adds the security headers to every answer."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, headers: list[tuple[bytes, bytes]]) -> None:
         self._app = app
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_hardened(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                message["headers"] = [*message.get("headers", ()), *self._headers]
             await send(message)
 
         await self._app(scope, receive, send_hardened if scope["type"] == "http" else send)

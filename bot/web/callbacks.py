@@ -10,7 +10,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
+from bot.handlers.rules import Rules
+from bot.handlers.suspicion import on_wrong_key
+from bot.migo import AmountUnit, CallbackError, parse_callback
 from bot.spool import Record, Spool, SpoolFullError
+from bot.store.engine import Store
 from bot.store.inbox import Received, Source
 
 _log = logging.getLogger(__name__)
@@ -151,6 +155,30 @@ class CallbackDoor:
         if self._is_away:
             _log.warning("the database takes callbacks again")
         self._is_away = False
+
+
+class Suspicion:
+    """Looks at what came without the right key; without a database, or in haste, not at all."""
+
+    def __init__(self, store: Store, rules: Rules, unit: AmountUnit) -> None:
+        """Keep what looking takes; `unit` is how amounts are written."""
+        self._store = store
+        self._rules = rules
+        self._unit = unit
+
+    async def look(self, body: bytes) -> None:
+        """Tell staff if it names a transaction of ours."""
+        try:
+            uid = parse_callback(body, unit=self._unit).uid
+        except CallbackError:
+            return
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._store.transact(lambda tx: on_wrong_key(tx, self._rules, uid))
+        except Exception as error:  # noqa: BLE001 - the caller is refused in any case
+            _log.error(
+                "a callback without the right key was not looked at: %s", type(error).__name__
+            )
 
 
 def _header_of(item: Received) -> Mapping[str, object]:

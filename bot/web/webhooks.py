@@ -6,13 +6,14 @@ requests, and answers. Nothing is read into the body here; that is intake's work
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from bot.store.inbox import Received, Source
-from bot.telemetry.metrics import Metrics
+from bot.web.callers import Refusals
 from channels.base import InboundChannel, RawRequest
 from channels.errors import BadSignatureError
 
@@ -28,6 +29,8 @@ _HEADER_CHARS = 500
 _TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 
 Put = Callable[[Received], Awaitable[None]]
+Suspect = Callable[[bytes], Awaitable[None]]
+"""Looks at the body of a callback that came without the right key."""
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -48,25 +51,32 @@ class Doors:
     public_url: str
     twilio: InboundChannel | None
     telegram: InboundChannel | None
-    metrics: Metrics
+    refusals: Refusals
+    suspect: Suspect | None = None
 
     async def migo(self, request: Request) -> Response:
         """Take a payment callback: 200 once its bytes are durable."""
         headers = _headers_of(request)
         if not self.is_from_migo(headers):
-            self.metrics.refused.labels("migo", 401).inc()
-            return Response(status_code=401)
+            return await self._refuse_callback(request, headers)
         if not _is_json(headers.get("content-type", "")):
-            return Response(status_code=415)
+            return self.refusals.refuse_proven("migo", 415)
         try:
             body = await read_body(request, CALLBACK_MAX_BYTES)
         except TooLargeError:
-            self.metrics.refused.labels("migo", 413).inc()
-            return Response(status_code=413)
+            return self.refusals.refuse_proven("migo", 413)
         # Migo names no event; byte-identical bodies are the same news about the same uid.
         event_id = hashlib.sha256(body).hexdigest()
         await self.put_callback(self._received(request, Source.MIGO, event_id, headers, body))
         return Response(b"{}", media_type="application/json")
+
+    async def _refuse_callback(self, request: Request, headers: dict[str, str]) -> Response:
+        """Refuse a callback without the right key, but not unseen: it may be Migo's after all."""
+        refusal = self.refusals.refuse(request.scope, "migo", 401)
+        if self.suspect is not None and refusal.status_code == 401:
+            with suppress(TooLargeError):
+                await self.suspect(await read_body(request, CALLBACK_MAX_BYTES))
+        return refusal
 
     async def twilio_status(self, request: Request) -> Response:
         """Take a delivery report: 204."""
@@ -97,19 +107,17 @@ class Doors:
     ) -> Response | None:
         """Verify and store; the refusal where there is one."""
         if channel is None:
-            return Response(status_code=404)
+            return self.refusals.refuse(request.scope, source.value, 404)
         headers = _headers_of(request)
         try:
             body = await read_body(request, max_bytes)
         except TooLargeError:
-            self.metrics.refused.labels(source.value, 413).inc()
-            return Response(status_code=413)
+            return self.refusals.refuse(request.scope, source.value, 413)
         raw = RawRequest(self._url_of(request), headers, body)
         try:
             event_id = channel.verify(raw)
         except BadSignatureError:
-            self.metrics.refused.labels(source.value, bad_proof).inc()
-            return Response(status_code=bad_proof)
+            return self.refusals.refuse(request.scope, source.value, bad_proof)
         await self.put(self._received(request, source, event_id, headers, body))
         return None
 

@@ -25,14 +25,20 @@ from bot.store import ledger
 from bot.store.engine import Store, Tx, make_engine
 from bot.store.outbox import OutboxItem
 from bot.store.schema import metadata
+from bot.telemetry.metrics import Metrics
 from bot.web.api import build_api
 from bot.web.bodies import PaymentBody
+from bot.web.callers import Proxies, Refusals
 from channels.base import ChannelName
 
 Json = dict[str, Any]
 NOW = datetime(2026, 4, 3, 12, tzinfo=UTC)
 TOKEN = "first-token"
 OTHER_TOKEN = "second-token"
+
+
+def _refusals() -> Refusals:
+    return Refusals(Metrics(), Proxies())
 
 
 class Api:
@@ -51,7 +57,7 @@ class Api:
             new_id=lambda: f"{next(numbers):04}",
             random=lambda: 0.5,
         )
-        app = build_api(self.store, self.rules, tokens=(TOKEN, OTHER_TOKEN))
+        app = build_api(self.store, self.rules, tokens=(TOKEN, OTHER_TOKEN), refusals=_refusals())
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(Starlette(routes=[Mount("/v1", app)])),
             base_url="http://paybot.test",
@@ -245,7 +251,7 @@ async def test_each_token_opens(local: Api, header: str) -> None:
 @pytest.mark.parametrize("tokens", [(), ("",), ("good", "")])
 def test_there_is_no_api_without_tokens(local: Api, tokens: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="token"):
-        build_api(local.store, local.rules, tokens=tokens)
+        build_api(local.store, local.rules, tokens=tokens, refusals=_refusals())
 
 
 UNREADABLE: list[tuple[bytes, str, int]] = [

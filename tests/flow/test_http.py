@@ -1,6 +1,8 @@
 """HTTP that no client library would send, at a running service: refused or closed, never a 5xx."""
 
 import asyncio
+import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -66,6 +68,43 @@ async def test_ten_megabytes_in_chunks_are_not_taken(quiet_service: Service) -> 
     assert await quiet_service.select(COUNTS) == [(0,)]
 
 
+async def test_64_megabytes_in_chunks_end_soon(quiet_service: Service) -> None:
+    start = time.monotonic()
+    reader, writer = await asyncio.open_connection("127.0.0.1", quiet_service.port)
+    writer.write(_request(quiet_service, "transfer-encoding: chunked"))
+    with contextlib.suppress(ConnectionError):
+        for _ in range(64):
+            writer.write(b"100000\r\n" + b"x" * MIB + b"\r\n")
+            await writer.drain()
+    assert (await _read_all(reader)).startswith(b"HTTP/1.1 413 ")
+    writer.close()
+    assert time.monotonic() - start < 12
+    assert await quiet_service.select(COUNTS) == [(0,)]
+
+
+async def test_a_head_of_200_kilobytes_is_refused(quiet_service: Service) -> None:
+    large = _request(quiet_service, "x-large: " + "y" * 200_000, "content-length: 2", body=b"{}")
+    assert await _say(quiet_service, large) in ([431], [])
+    assert await quiet_service.select(COUNTS) == [(0,)]
+
+
+async def test_a_wrong_key_for_a_known_payment_is_told_once(quiet_service: Service) -> None:
+    payment = await quiet_service.create("sms")
+    await quiet_service.until_message(payment, "link", "delivered", "read")
+    uid = quiet_service.uid_of(await quiet_service.read(payment))
+    bodies = [
+        b'{"uid": "%s", "status": "approved"}' % name.encode() for name in (uid, uid, "other")
+    ]
+    for body in (*bodies, b"no json"):
+        headers = {"content-type": "application/json", "x-api-key": "wrong"}
+        answer = await quiet_service.http.post("/webhooks/migo", content=body, headers=headers)
+        assert (answer.status_code, answer.content) == (401, b"")
+    alerts = await quiet_service.select("select kind, payment_id from alert")
+    assert alerts == [("wrong_key", payment["id"])]
+    assert await quiet_service.select("select 1 from inbox where source = 'migo'") == []
+    assert (await quiet_service.read(payment))["status"] != "paid"
+
+
 async def test_a_length_that_lies_gains_nothing(quiet_service: Service) -> None:
     more = _request(quiet_service, "content-length: 2", body=b"{}" + b"x" * MIB)
     assert await _say(quiet_service, more) in ([200, 400], [400])
@@ -89,7 +128,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("said", MALFORMED.values(), ids=MALFORMED)
 async def test_what_is_no_http_ends_the_connection(quiet_service: Service, said: bytes) -> None:
-    assert await _say(quiet_service, said) in ([400], [])
+    assert await _say(quiet_service, said) in ([400], [431], [])
     assert await _is_well(quiet_service)
 
 

@@ -17,8 +17,15 @@ from bot.store.engine import Store
 from bot.store.inbox import Received, Source
 from bot.telemetry.metrics import Metrics
 from bot.web.api import build_api
-from bot.web.app import ROUTES, Auth, Health, build_web
-from bot.web.webhooks import CALLBACK_MAX_BYTES, TELEGRAM_MAX_BYTES, TWILIO_MAX_BYTES, Doors
+from bot.web.app import ROUTES, Auth, Health, build_web, security_headers
+from bot.web.callers import Proxies, Refusals
+from bot.web.webhooks import (
+    CALLBACK_MAX_BYTES,
+    TELEGRAM_MAX_BYTES,
+    TWILIO_MAX_BYTES,
+    Doors,
+    Suspect,
+)
 from channels.base import ChannelName, InboundChannel
 from channels.outcome import new_client
 from channels.registry import ChannelsConfig, build_channels
@@ -33,6 +40,7 @@ PUBLIC = "https://pay.example"
 JSON = {"content-type": "application/json"}
 RIGHT = {**JSON, "x-api-key": SECRET}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
+PATIENT = Refusals(Metrics(), Proxies(), per_second=1_000_000)
 HARDENED = {
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
@@ -77,10 +85,8 @@ async def channels() -> AsyncIterator[dict[ChannelName, InboundChannel]]:
     await client.aclose()
 
 
-@pytest.fixture
-def api() -> Iterator[ASGIApp]:
-    store = Store("sqlite://", clock=lambda: datetime.now(UTC))
-    rules = Rules(
+def _rules() -> Rules:
+    return Rules(
         couriers=frozenset(),
         reports=frozenset(),
         migo_channels={},
@@ -89,7 +95,12 @@ def api() -> Iterator[ASGIApp]:
         new_id=lambda: "id",
         random=lambda: 0.5,
     )
-    yield build_api(store, rules, tokens=(TOKEN,))
+
+
+@pytest.fixture
+def api() -> Iterator[ASGIApp]:
+    store = Store("sqlite://", clock=lambda: datetime.now(UTC))
+    yield build_api(store, _rules(), tokens=(TOKEN,), refusals=PATIENT)
     store.engine.dispose()
 
 
@@ -103,6 +114,8 @@ def _web(
     api: ASGIApp,
     twilio: InboundChannel | None = None,
     telegram: InboundChannel | None = None,
+    refusals: Refusals = PATIENT,
+    suspect: Suspect | None = None,
 ) -> ASGIApp:
     async def is_ready() -> bool:
         return not inbox.is_broken
@@ -117,7 +130,8 @@ def _web(
         public_url=PUBLIC,
         twilio=twilio,
         telegram=telegram,
-        metrics=Metrics(),
+        refusals=refusals,
+        suspect=suspect,
     )
     return build_web(doors, api, Health(is_ready, metrics), tokens=(TOKEN,))
 
@@ -449,3 +463,70 @@ async def test_figures_are_for_this_machine_or_for_a_token(
 ) -> None:
     async with client_of(web, caller) as http:
         assert (await http.get("/metrics", headers=headers)).status_code == status
+
+
+async def test_wrong_keys_are_slowed_down_and_the_right_one_never(
+    inbox: Inbox, api: ASGIApp
+) -> None:
+    refusals = Refusals(Metrics(), Proxies(), clock=lambda: 1.0)
+    async with client_of(_web(inbox, api, refusals=refusals)) as http:
+        wrong = [await http.post("/webhooks/migo", content=b"{}", headers=JSON) for _ in range(12)]
+        assert [each.status_code for each in wrong] == [401] * 10 + [429] * 2
+        right = [await http.post("/webhooks/migo", content=b"{}", headers=RIGHT) for _ in range(12)]
+        assert [each.status_code for each in right] == [200] * 12
+
+
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/healthz", "/readyz", "/metrics", "/webhooks/telegram"]
+)
+async def test_what_needs_no_proof_is_rationed(
+    inbox: Inbox, api: ASGIApp, channels: dict[ChannelName, InboundChannel], path: str
+) -> None:
+    refusals = Refusals(Metrics(), Proxies(), clock=lambda: 1.0)
+    web = _web(inbox, api, telegram=channels[ChannelName.TELEGRAM], refusals=refusals)
+    async with client_of(web) as http:
+        answers = [await http.request("POST" if "hook" in path else "GET", path) for _ in range(12)]
+        assert [each.status_code == 429 for each in answers] == [False] * 10 + [True] * 2
+
+
+async def test_this_machine_may_look_as_often_as_it_likes(inbox: Inbox, api: ASGIApp) -> None:
+    refusals = Refusals(Metrics(), Proxies(), clock=lambda: 1.0)
+    async with client_of(_web(inbox, api, refusals=refusals), "127.0.0.1") as http:
+        assert {(await http.get("/healthz")).status_code for _ in range(30)} == {200}
+
+
+async def test_a_wrong_token_is_slowed_down_and_the_right_one_never(
+    inbox: Inbox, channels: dict[ChannelName, InboundChannel]
+) -> None:
+    store = Store("sqlite://", clock=lambda: datetime.now(UTC))
+    refusals = Refusals(Metrics(), Proxies(), clock=lambda: 1.0)
+    api = build_api(store, _rules(), tokens=(TOKEN,), refusals=refusals)
+    async with client_of(_web(inbox, api, refusals=refusals)) as http:
+        wrong = [await http.get("/v1/payments") for _ in range(11)]
+        assert [each.status_code for each in wrong] == [401] * 10 + [429]
+        assert wrong[-1].json()["error"]["code"] == "too_many"
+        right = await http.get("/v1/openapi.json", headers={"authorization": f"Bearer {TOKEN}"})
+        assert right.status_code == 200
+    store.engine.dispose()
+
+
+async def test_a_callback_with_a_wrong_key_is_looked_at_but_not_kept(
+    inbox: Inbox, api: ASGIApp
+) -> None:
+    seen: list[bytes] = []
+
+    async def suspect(body: bytes) -> None:
+        seen.append(body)
+
+    refusals = Refusals(Metrics(), Proxies(), clock=lambda: 1.0)
+    async with client_of(_web(inbox, api, refusals=refusals, suspect=suspect)) as http:
+        await http.post("/webhooks/migo", content=b"right", headers=RIGHT)
+        for number in range(12):
+            await http.post("/webhooks/migo", content=b"wrong %d" % number, headers=JSON)
+    assert seen == [b"wrong %d" % number for number in range(10)]
+    assert [item.body for item in inbox.received] == [b"right"]
+
+
+@pytest.mark.parametrize(("url", "expected"), [(PUBLIC, True), ("http://127.0.0.1:8000", False)])
+def test_only_https_is_promised_where_it_is_spoken(url: str, expected: bool) -> None:
+    assert (b"strict-transport-security" in dict(security_headers(url))) is expected
