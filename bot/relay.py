@@ -5,6 +5,7 @@ provider itself and never decides wording.
 """
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,22 +13,25 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.coordination import Coordination
-from bot.domain.delivery import Outcome, Uncertain
-from bot.handlers import outgoing
+from bot.domain.breaker import Breaker, Change
+from bot.domain.delivery import Done, Outcome, Refused, RetryLater, Uncertain
+from bot.handlers import outages, outgoing
 from bot.handlers.rules import Rules
 from bot.store import outbox
-from bot.store.engine import Store
+from bot.store.engine import Store, Tx
 from bot.store.outbox import OutboxItem
 from bot.telemetry.metrics import Metrics
+from channels.base import Refusal
 
 _log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=90)
 """Longer than the longest provider call (Migo's 35 s, SMTP's last reply)."""
 
+_UNSETTLED_AFTER = timedelta(seconds=60)
 _POLL_S = 1.0
 _PAUSE_S = 0.05
-_BATCH = 64
+_BATCH = 128
 
 
 class Performs(Protocol):
@@ -45,7 +49,9 @@ class Lane:
     rate_per_s: float | None
     width: int
     under_way: int = 0
+    is_idle: bool = False
     freed: asyncio.Event = field(default_factory=asyncio.Event)
+    breaker: Breaker = field(default_factory=Breaker)
 
 
 class Relay:
@@ -92,6 +98,8 @@ class Relay:
         self._beat = beat
         self._lanes = [Lane(name, rates.get(name), width) for name in outbox.LANES]
         self._ended: list[tuple[OutboxItem, Outcome]] = []
+        self._changes: list[tuple[Lane, Change, str]] = []
+        self._unsettled: dict[int, datetime] = {}
         self._has_ended = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
@@ -135,11 +143,16 @@ class Relay:
             lane.freed.clear()
             await lane.freed.wait()
             return 0.0
-        wanted = min(free, _BATCH)
-        if lane.rate_per_s is not None:
+        now = self._clock()
+        wanted = lane.breaker.allowed(min(free, _BATCH), under_way=lane.under_way, now=now)
+        if wanted == 0:
+            return _POLL_S
+        if lane.rate_per_s is not None or lane.is_idle:
+            # A look writes nothing: where nothing was found, it is cheaper than another claim.
             due_at = await self._next_due(lane)
             if due_at is None or due_at > self._clock():
                 return self._until(due_at)
+        if lane.rate_per_s is not None:
             wanted = await self._coordination.take(f"send:{lane.name}", lane.rate_per_s, wanted)
             if wanted == 0:
                 await asyncio.sleep(_PAUSE_S)
@@ -161,9 +174,8 @@ class Relay:
             await self._coordination.give_back(f"send:{lane.name}", lane.rate_per_s, unused)
         for item in items:
             self._start(lane, item)
-        if items:
-            return 0.0
-        return self._until(await self._next_due(lane))
+        lane.is_idle = not items
+        return 0.0
 
     async def _next_due(self, lane: Lane) -> datetime | None:
         return await self._store.transact(lambda tx: outbox.next_due(tx, lane.name), is_single=True)
@@ -190,11 +202,26 @@ class Relay:
         finally:
             lane.under_way -= 1
             lane.freed.set()
+            self._note(lane, outcome)
             self._metrics.outcomes.labels(
                 lane.name, item.purpose or item.kind, type(outcome).__name__.lower()
             ).inc()
             self._ended.append((item, outcome))
             self._has_ended.set()
+
+    def _note(self, lane: Lane, outcome: Outcome) -> None:
+        """Remember whether this call got through."""
+        match outcome:
+            case RetryLater() | Uncertain():
+                change = lane.breaker.note_failure(self._clock())
+            case Refused(refusal=Refusal.CONFIG) if lane.name == outbox.MIGO_LANE:
+                change = lane.breaker.note_failure(self._clock(), is_last=True)
+            case _:
+                change = lane.breaker.note_through()
+        if change is not Change.NOTHING:
+            self._metrics.breaker_open.labels(lane.name).set(lane.breaker.is_open)
+            reason = "" if isinstance(outcome, Done) else outcome.reason
+            self._changes.append((lane, change, reason))
 
     async def _settle_forever(self) -> None:
         """Write outcomes until no call is left that could bring another."""
@@ -211,6 +238,23 @@ class Relay:
             if not await self._settle(batch):
                 self._ended = batch + self._ended
                 await asyncio.sleep(_POLL_S)
+        await self._tell_changes()
+
+    async def _tell_changes(self) -> None:
+        changes, self._changes = self._changes, []
+        for lane, change, why in changes:
+            _log.warning("%s %s", lane.name, "is out" if lane.breaker.is_open else "is there")
+            await self._tell(
+                functools.partial(
+                    outages.on_change, rules=self._rules, lane=lane.name, change=change, why=why
+                )
+            )
+
+    async def _tell(self, news: Callable[[Tx], None]) -> None:
+        try:
+            await self._store.transact(news)
+        except Exception:
+            _log.exception("staff could not be told")
 
     async def _settle(self, batch: list[tuple[OutboxItem, Outcome]]) -> bool:
         """Write a batch, or row by row if one of them cannot be written; False to try again."""
@@ -219,6 +263,15 @@ class Relay:
         except Exception:
             _log.exception("cannot settle %d outbox items", len(batch))
             if len(batch) == 1:
+                await self._note_unsettled(batch[0][0])
                 return False
             return all([await self._settle([ended]) for ended in batch])
+        for item, _ in batch:
+            self._unsettled.pop(item.id, None)
         return True
+
+    async def _note_unsettled(self, item: OutboxItem) -> None:
+        """Tell a person of an outcome that cannot be written for long."""
+        since = self._unsettled.setdefault(item.id, self._clock())
+        if self._clock() - since >= _UNSETTLED_AFTER:
+            await self._tell(lambda tx: outages.tell_unsettled(tx, self._rules, item))
