@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import bulk, callbacks, chats, sends
+from benchmarks import bulk, callbacks, chats, queue, reminders, sends
 
 
 def main() -> int:
@@ -12,6 +12,8 @@ def main() -> int:
         "sends": sends.main,
         "chats": chats.main,
         "bulk": bulk.main,
+        "reminders": reminders.main,
+        "queue": queue.main,
     }
     wanted = sys.argv[1:] or list(runs)
     reached = [runs[name]() for name in wanted]

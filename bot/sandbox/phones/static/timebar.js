@@ -53,6 +53,6 @@ function paymentForm(ask) {
       }));
     },
   },
-  h("span", { class: "group-name" }, "New payment"), amount, channel,
+  amount, channel,
   h("label", {}, "due in ", due, " days"), h("label", {}, reminders, " reminders"), button);
 }

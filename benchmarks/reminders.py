@@ -1,0 +1,234 @@
+"""A million reminders that wait: ours on both engines, beside a scheduler with a job for each.
+
+Ours is a row with its customer, payment and link; the peers hold fewer jobs, as said in their
+heads, since adding each of them takes a transaction of its own.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import uvloop
+
+from benchmarks import rows
+from benchmarks.jobs import Peer, with_jobs
+from benchmarks.servers import RULES
+from bot.domain.delivery import Purpose
+from bot.handlers import outgoing
+from bot.store import outbox
+from bot.store.engine import Store, Tx
+from bot.store.outbox import NewItem
+from channels.base import ChannelName
+from tests.services import fresh_database, started_postgres, started_redis
+
+ROWS, JOBS, DUE = 1_000_000, 20_000, 5_000
+TICKS, ADDED = 500, 200
+ASKED_TICK_MS, ASKED_DUE_S, ASKED_ROWS = 1.0, 0.5, 1
+MEMORY_MB = 16.0
+"""What a process may grow by and still be called flat: a connection's statement cache and pages."""
+
+_CHUNK = 100_000
+_LANE = ChannelName.SMS.value
+_LEASE = timedelta(seconds=90)
+
+
+class Clock:
+    """Goes on from `rows.START`; `late_by` moves it."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self.late_by = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return rows.START + timedelta(seconds=time.monotonic() - self._began) + self.late_by
+
+
+class Ours:
+    """The outbox of one engine with all its reminders."""
+
+    def __init__(self, url: str) -> None:
+        self._clock = Clock()
+        self._store = Store(url, clock=self._clock)
+        self._tokens = iter(range(10**9))
+
+    async def measure(self, count: int) -> "Figures":
+        """Fill the tables, then look, add and claim."""
+        self._store.open()
+        rows.create(self._store)
+        await self._ticks(TICKS)
+        before = _memory_mb()
+        for first in range(1, count + 1, _CHUNK):
+            last = min(first + _CHUNK - 1, count)
+            await self._store.transact(
+                lambda tx, first=first, last=last: rows.fill(tx, first=first, last=last)  # type: ignore[misc]
+            )
+        rows.settle(self._store)
+        tick_ms = await self._ticks(TICKS)
+        grown = _memory_mb() - before
+        add_ms, added = await self._add(ADDED)
+        due_s, claimed = await self._due()
+        await self._store.close()
+        return Figures(tick_ms, grown, add_ms, added, due_s, claimed)
+
+    async def _ticks(self, count: int) -> float:
+        took = []
+        for _ in range(count):
+            began = time.perf_counter()
+            claimed = await self._claim(64)
+            await self._store.transact(lambda tx: outbox.next_due(tx, _LANE), is_single=True)
+            took.append(time.perf_counter() - began)
+            if claimed:
+                raise RuntimeError("nothing was due")
+        return statistics.median(took) * 1000
+
+    async def _claim(self, limit: int) -> int:
+        token = f"token{next(self._tokens)}"
+
+        def work(tx: Tx) -> int:
+            return len(
+                outgoing.claim(
+                    tx, RULES, lane=_LANE, limit=limit, lease=_LEASE, token=token, worker="bench"
+                )
+            )
+
+        return await self._store.transact(work)
+
+    async def _add(self, count: int) -> tuple[float, float]:
+        before = await self._store.transact(rows.written)
+        took = []
+        for number in range(count):
+            item = _reminder(number, self._clock() + timedelta(days=1))
+            began = time.perf_counter()
+            await self._store.transact(lambda tx, item=item: outbox.add(tx, [item]))  # type: ignore[misc]
+            took.append(time.perf_counter() - began)
+        after = await self._store.transact(rows.written)
+        return statistics.median(took) * 1000, (after - before) / count
+
+    async def _due(self) -> tuple[float, int]:
+        """Seconds from the moment when very many fall due to the last one's claim."""
+        at = self._clock()
+        await self._store.transact(lambda tx: rows.make_due(tx, count=DUE, at=at))
+        began = time.perf_counter()
+        claimed = 0
+        while claimed < DUE and (found := await self._claim(512)):
+            claimed += found
+        return time.perf_counter() - began, claimed
+
+
+def _reminder(number: int, at: datetime) -> NewItem:
+    return NewItem(
+        kind=outbox.SEND,
+        lane=_LANE,
+        key=f"reminder:pay{number + 1}:2",
+        not_before=at,
+        give_up_at=at + timedelta(days=3),
+        purpose=Purpose.REMINDER,
+        payment_id=f"pay{number + 1}",
+        link_id=number + 1,
+        customer_id=number + 1,
+        channel=ChannelName.SMS,
+        payload={"step": 2, "tone": "due"},
+    )
+
+
+class Figures:
+    """What was measured of ours on one engine."""
+
+    def __init__(
+        self,
+        tick_ms: float,
+        grown_mb: float,
+        add_ms: float,
+        rows_added: float,
+        due_s: float,
+        claimed: int,
+    ) -> None:
+        self.tick_ms = tick_ms
+        self.grown_mb = grown_mb
+        self.add_ms = add_ms
+        self.rows_added = rows_added
+        self.due_s = due_s
+        self.claimed = claimed
+
+    def lines(self) -> Iterator[tuple[str, str, bool]]:
+        """What is asked, what was reached, and whether that is enough."""
+        yield (
+            f"idle tick {self.tick_ms:8.3f} ms",
+            f"{ASKED_TICK_MS:.0f} ms",
+            self.tick_ms < ASKED_TICK_MS,
+        )
+        yield f"memory grew {self.grown_mb:6.1f} MB", "flat", self.grown_mb <= MEMORY_MB
+        yield (
+            f"adding one {self.add_ms:7.3f} ms, {self.rows_added:.0f} row",
+            "1 row",
+            self.rows_added == ASKED_ROWS,
+        )
+        yield (
+            f"{self.claimed:,} of {DUE:,} due claimed in {self.due_s:.3f} s",
+            f"{ASKED_DUE_S} s, all",
+            self.due_s <= ASKED_DUE_S and self.claimed == DUE,
+        )
+
+
+def _memory_mb() -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("the system does not say")
+
+
+@contextmanager
+def _databases() -> Iterator[Iterator[tuple[str, str]]]:
+    with tempfile.TemporaryDirectory(prefix="paybot-bench-") as folder:
+        path = Path(folder)
+        path.chmod(0o711)
+        with started_postgres(path) as server:
+            yield _urls(path, server)
+
+
+def _urls(folder: Path, server: str | None) -> Iterator[tuple[str, str]]:
+    yield "SQLite", f"sqlite:///{folder}/reminders.db"
+    if server is None:
+        print("  PostgreSQL is not installed: left out")
+        return
+    with fresh_database(server) as url:
+        yield "PostgreSQL", url
+
+
+def _show_ours(name: str, figures: Figures) -> bool:
+    print(f"  paybot on {name}, {ROWS:,} waiting")
+    reached = True
+    for text, asked, is_enough in figures.lines():
+        word = "reached" if is_enough else "MISSED"
+        print(f"    {text:<44} asked: {asked:<12} {word}")
+        reached &= is_enough
+    return reached
+
+
+def _show_peer(peer: Peer, ours: Figures) -> None:
+    print(f"  APScheduler 3, {peer.name}, a job for each of {peer.jobs:,}")
+    print(f"    idle tick {peer.tick_ms:8.3f} ms   {peer.tick_ms / ours.tick_ms:6.1f} times ours")
+    print(f"    adding one {peer.add_ms:7.3f} ms   {peer.add_ms / ours.add_ms:6.1f} times ours")
+    print(
+        f"    {DUE:,} due: {peer.ran:,} ran, {peer.missed:,} missed in {peer.due_s:.1f} s"
+        f"   {peer.due_s / ours.due_s:.1f} times ours"
+    )
+
+
+def main() -> bool:
+    """Run ours on both engines and the peers; True if all that is asked for is reached."""
+    print(f"reminders: {ROWS:,} waiting, {DUE:,} due at one moment, one process")
+    reached, measured = True, []
+    with _databases() as databases:
+        for name, url in databases:
+            figures = uvloop.run(Ours(url).measure(ROWS))
+            reached &= _show_ours(name, figures)
+            measured.append(figures)
+    with tempfile.TemporaryDirectory() as folder, started_redis(Path(folder)) as redis_url:
+        for peer in with_jobs(Path(folder), redis_url, jobs=JOBS, due=DUE):
+            _show_peer(peer, measured[0])
+    return reached

@@ -1,0 +1,88 @@
+"""Very many reminders in a fresh database, with the customers, payments and links behind them."""
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from bot.store.engine import Store, Tx
+from bot.store.schema import metadata, to_microseconds
+
+START = datetime(2026, 3, 4, 16, tzinfo=UTC)
+"""A Wednesday at ten in the morning where the customers are."""
+
+_HOUR_US = 3_600_000_000
+_NUMBERS = (
+    "with recursive n(i) as (select cast(:first as bigint) union all"
+    " select i + 1 from n where i < :last) "
+)
+_STATEMENTS = (
+    "insert into customer (id, phone, name, locale, created_at)"
+    " select i, '+502' || (30000000 + i), 'Ana', 'es', :past from n",
+    "insert into payment (id, customer_id, amount_minor, currency, status, route, concept,"
+    " request_hash, created_by, reminders, due_at, expires_at, created_at, updated_at)"
+    " select 'pay' || i, i, 15000, 'GTQ', 'linked', '[\"sms\"]', 'Mensualidad', '', 'benchmark',"
+    " '\"default\"', :start + 3 * :day, :start + 60 * :day, :past, :past from n",
+    "insert into link_attempt (id, payment_id, attempt_no, migo_channel, channel, state)"
+    " select i, 'pay' || i, 1, 'sms', 'sms', 'created' from n",
+    "insert into link (id, payment_id, attempt_id, uid, url, migo_channel, status, exposed_at,"
+    " created_at) select i, 'pay' || i, i, 'uid' || i, 'https\\://example.com/?orderId=uid' || i,"
+    " 'sms', 'open', :past, :past from n",
+    "insert into outbox (kind, lane, key, purpose, payment_id, link_id, customer_id, channel,"
+    " route_left, payload, not_before, give_up_at, created_at, updated_at)"
+    " select 'send', 'sms', 'reminder\\:pay' || i || '\\:1', 'reminder', 'pay' || i, i, i, 'sms',"
+    ' \'[]\', \'{"step"\\: 1, "tone"\\: "friendly"}\', :start + :hour + (i * 7919) % (30 * :day),'
+    " :start + 60 * :day, :past, :past from n",
+)
+
+
+def create(store: Store) -> None:
+    """Make the tables, of which there are none."""
+    metadata.create_all(store.engine)
+
+
+def fill(tx: Tx, *, first: int, last: int) -> None:
+    """Add reminders of these numbers, due from one hour after `START` to a month later."""
+    if not tx.is_sqlite:
+        # The rows fit by how they are made; looking up each reference would only take time.
+        tx.run(sa.text("set local session_replication_role = replica"))
+    values = {
+        "first": first,
+        "last": last,
+        "start": to_microseconds(START),
+        "past": to_microseconds(START - timedelta(days=3)),
+        "hour": _HOUR_US,
+        "day": 24 * _HOUR_US,
+    }
+    for statement in _STATEMENTS:
+        used = {name: value for name, value in values.items() if f":{name}" in _NUMBERS + statement}
+        tx.run(sa.text(_insert_first(statement)), used)
+
+
+def _insert_first(statement: str) -> str:
+    """Put the numbers between the INSERT and its SELECT, where both engines take them."""
+    insert, select = statement.split(" select ", 1)
+    return f"{insert} {_NUMBERS} select {select}"
+
+
+def settle(store: Store) -> None:
+    """Let the planner know the tables, as it does in a service that has run for a while."""
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("analyze"))
+
+
+def make_due(tx: Tx, *, count: int, at: datetime) -> None:
+    """Have the first reminders fall due at one moment."""
+    tx.run(
+        sa.text("update outbox set not_before = :at where id <= :count"),
+        {"at": to_microseconds(at), "count": count},
+    )
+
+
+def written(tx: Tx) -> int:
+    """How many rows there are in the tables that planning could add to."""
+    tables = ("outbox", "decision", "delivery", "ledger", "alert", "reminder_slot")
+    return sum(
+        int(tx.run(sa.select(sa.func.count()).select_from(table)).scalar_one())
+        for table in metadata.sorted_tables
+        if table.name in tables
+    )
