@@ -28,6 +28,7 @@ class Command(StrEnum):
     WHY = "porque"
     SETTLE = "confirmar"
     APPROVE = "aprobar"
+    RESOLVE = "resuelto"
     INVITE = "invitar"
     TAKE = "tomar"
     RELEASE = "soltar"
@@ -45,6 +46,7 @@ NEEDS: dict[Command, Action] = {
     Command.WHY: Action.SEE,
     Command.SETTLE: Action.SETTLE,
     Command.APPROVE: Action.APPROVE,
+    Command.RESOLVE: Action.CANCEL,
     Command.INVITE: Action.RESEND,
     Command.TAKE: Action.TALK,
     Command.RELEASE: Action.TALK,
@@ -64,6 +66,8 @@ _OTHER_WORDS = {
     "confirm": Command.SETTLE,
     "approve": Command.APPROVE,
     "aprovar": Command.APPROVE,
+    "resolved": Command.RESOLVE,
+    "resolvido": Command.RESOLVE,
     "invite": Command.INVITE,
     "convidar": Command.INVITE,
     "take": Command.TAKE,

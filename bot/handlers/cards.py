@@ -12,11 +12,12 @@ from typing import Self
 
 from bot.domain.delivery import MessageStatus, Purpose, shown_status
 from bot.domain.identity import mask, region
-from bot.domain.payment import Payment, PaymentStatus
+from bot.domain.payment import UNPAID, Payment, PaymentStatus
 from bot.handlers.replies import Reply, owe_reply
-from bot.store import ledger, links, payments, people, sales, showing
+from bot.store import ledger, links, payments, people, promises, sales, showing
 from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
+from bot.store.promises import PromiseState
 from bot.store.showing import Row
 from channels.base import Address, DeliveryState
 
@@ -24,6 +25,8 @@ APPROVAL = "approval"
 KEY_PREFIX = "card:"
 _LINES = frozenset({"made", "delivered", "uncertain", "expired", "cancelled"})
 """What is worth a line of its own; of money and failures staff are told as news."""
+
+_OWED = UNPAID | {PaymentStatus.HELD, PaymentStatus.EXPIRED}
 
 View = Mapping[str, object]
 
@@ -212,6 +215,19 @@ def view_of(tx: Tx, payment: Payment) -> dict[str, object]:
         "concept": payment.concept,
         "ref": _reference(payment, None if link is None else link.reference),
         "id": payment.id,
+        **_said(tx, payment),
+    }
+
+
+def _said(tx: Tx, payment: Payment) -> dict[str, object]:
+    """What the customer says about a payment that is not paid: a promise, or that it is unknown."""
+    promise = promises.newest(tx, payment.id) if payment.status in _OWED else None
+    words = promises.dispute_words(tx, payment.id) if payment.status in _OWED else None
+    is_told = promise is not None and promise.state in (PromiseState.OPEN, PromiseState.BROKEN)
+    return {
+        "promised": {"date": promise.day.isoformat()} if promise and is_told else None,
+        "is_broken": promise is not None and promise.state is PromiseState.BROKEN,
+        "disputed": None if words is None else {"text": words},
     }
 
 

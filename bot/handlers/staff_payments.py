@@ -14,7 +14,7 @@ from bot.domain.payment import (
     may_move,
 )
 from bot.domain.staff import Action
-from bot.handlers import cards, staff_approval, staff_pin
+from bot.handlers import cards, staff_approval, staff_dispute, staff_pin
 from bot.handlers.payment import RequestError, cancel_payment, resend
 from bot.handlers.planning import news_route, plan_message
 from bot.handlers.settlement import settle_by_hand
@@ -194,5 +194,6 @@ OF_PAYMENT: dict[Command, Callable[[Desk, Payment, Asked], None]] = {
     Command.WHY: explain,
     Command.SETTLE: ask_settle,
     Command.APPROVE: ask_approve,
+    Command.RESOLVE: staff_dispute.resolve,
 }
 """The commands that name a payment."""
