@@ -147,8 +147,15 @@ class Composer:
             paid_at=_paid_at(item),
             time_zone=time_zone or self._time_zone,
             payment_id=None if payment is None else payment.id,
-            extra=_texts_of(item.payload),
+            extra=self._extra(item),
         )
+
+    def _extra(self, item: OutboxItem) -> dict[str, str]:
+        """The item's own texts; why staff are told is said in their language."""
+        extra = _texts_of(item.payload)
+        if item.purpose is Purpose.STAFF and "detail" in extra and self._phrases is not None:
+            extra["detail"] = self._phrases.reason(extra["detail"], self._locale_of(item))
+        return extra
 
     def _template(self, item: OutboxItem, locale: str, facts: Facts) -> Template | None:
         if self._templates is None:

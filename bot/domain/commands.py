@@ -32,6 +32,7 @@ class Command(StrEnum):
     INVITE = "invitar"
     TAKE = "tomar"
     RELEASE = "soltar"
+    LANGUAGE = "idioma"
     HELP = "ayuda"
 
 
@@ -50,6 +51,7 @@ NEEDS: dict[Command, Action] = {
     Command.INVITE: Action.RESEND,
     Command.TAKE: Action.TALK,
     Command.RELEASE: Action.TALK,
+    Command.LANGUAGE: Action.HELP,
     Command.HELP: Action.HELP,
 }
 """What each command needs of a role; a test asserts that none is missing."""
@@ -73,6 +75,7 @@ _OTHER_WORDS = {
     "take": Command.TAKE,
     "assumir": Command.TAKE,
     "release": Command.RELEASE,
+    "language": Command.LANGUAGE,
     "help": Command.HELP,
     "ajuda": Command.HELP,
     "start": Command.HELP,

@@ -206,8 +206,8 @@ def view_of(tx: Tx, payment: Payment) -> dict[str, object]:
     status, channel, why = _status_of(tx, payment, has_link=link is not None)
     return {
         "status": status,
-        "channel": channel or payment.route[0],
-        "why": why,
+        "channel": {"word": f"channel.{channel or payment.route[0]}"},
+        "why": {"reason": why} if why else None,
         "amount": money_of(payment),
         "name": customer.name,
         "phone": mask(customer.phone),

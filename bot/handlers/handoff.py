@@ -35,8 +35,8 @@ def give_to_staff(
     values = {
         "id": given.id,
         "name": name,
-        "channel": given.at.channel.value,
-        "why": why,
+        "channel": {"word": f"channel.{given.at.channel.value}"},
+        "why": {"reason": why},
         "text": {"text": said} if said else None,
     }
     _tell_staff(tx, rules, given, Reply("handoff.waiting", values), "waiting")

@@ -13,6 +13,7 @@ from bot.handlers import (
     staff_approval,
     staff_charge,
     staff_invite,
+    staff_language,
     staff_payments,
     staff_pin,
     staff_talk,
@@ -24,6 +25,7 @@ from bot.store import staff as staff_store
 from bot.store.engine import Tx
 from bot.store.staff import Staff
 from bot.texts.clean import one_line
+from bot.texts.locales import resolve_locale
 from channels.base import ChannelName, InboundMessage
 
 _NUMBER = re.compile(r"[1-9][0-9]?", re.ASCII)
@@ -72,7 +74,9 @@ def join(tx: Tx, rules: Rules, message: InboundMessage, token: str, *, inbox_id:
         return False
     people.saw_inbound(tx, sender, at=message.at or tx.now, customer_id=None)
     name = one_line(message.sender_name or "", _NAME_CHARS) or used.role.value
-    member = staff_store.admit(tx, used, sender, user_id=message.user_id, name=name, locale=None)
+    spoken = message.extra.get("language_code")
+    locale = None if spoken is None else resolve_locale(spoken, rules.locale)
+    member = staff_store.admit(tx, used, sender, user_id=message.user_id, name=name, locale=locale)
     conversation = conversations.read(tx, sender)
     desk = Desk(tx, rules, member, message, inbox_id, conversation)
     desk.go_to(IDLE)
@@ -128,6 +132,8 @@ def _act(desk: Desk, action: str, data: Mapping[str, object], *, is_proved: bool
     elif action == "file" and is_proved:
         desk.go_to(IDLE)
         _fetch_file(desk, data)
+    elif action == "language":
+        staff_language.on_button(desk, data)
     elif action.startswith("charge"):
         staff_charge.on_button(desk, action, data)
     elif action in _OF_PAYMENT:
@@ -228,6 +234,7 @@ _PLAIN: dict[Command, Callable[[Desk, Asked], None]] = {
     Command.INVITE: staff_invite.invite,
     Command.TAKE: staff_talk.take,
     Command.RELEASE: staff_talk.release,
+    Command.LANGUAGE: staff_language.ask,
     Command.HELP: _tell_help,
 }
 

@@ -122,7 +122,7 @@ def _card_values(desk: Desk, draft: Draft, phone: str, money: Money) -> dict[str
         "is_known": customer is not None,
         "name": None if customer is None else customer.name,
         "concept": draft.concept,
-        "channels": list(route),
+        "channels": [{"word": f"channel.{name}"} for name in route],
         "preview": {"text": preview} if preview else None,
         "needs_second": desk.rules.caps.needs_second(desk.staff.role, money),
     }

@@ -58,11 +58,12 @@ def send_again(desk: Desk, payment: Payment, asked: Asked) -> None:
     try:
         resend(desk.tx, desk.rules, payment.id, by=desk.staff.actor, channel=channel)
     except RequestError as error:
-        desk.say("not_possible", {"why": str(error)})
+        desk.say("not_possible", {"why": {"reason": str(error)}})
         return
     _audit(desk, "link again", payment)
     cards.refresh(desk.tx, payment.id)
-    desk.say("sent_again", {"id": payment.id, "channel": channel})
+    named = None if channel is None else {"word": f"channel.{channel}"}
+    desk.say("sent_again", {"id": payment.id, "channel": named})
 
 
 def cancel(desk: Desk, payment: Payment, asked: Asked) -> None:
@@ -70,7 +71,7 @@ def cancel(desk: Desk, payment: Payment, asked: Asked) -> None:
     try:
         cancel_payment(desk.tx, payment.id, by=desk.staff.actor)
     except RequestError as error:
-        desk.say("not_possible", {"why": str(error)})
+        desk.say("not_possible", {"why": {"reason": str(error)}})
         return
     _audit(desk, "cancelled", payment)
     has_link = links.current_link(desk.tx, payment.id) is not None
@@ -102,7 +103,7 @@ def _make_link(desk: Desk, payment: Payment) -> bool:
     try:
         resend(desk.tx, desk.rules, payment.id, by=desk.staff.actor, channel="web")
     except RequestError as error:
-        desk.say("not_possible", {"why": str(error)})
+        desk.say("not_possible", {"why": {"reason": str(error)}})
         return False
     desk.say("qr_soon", {"id": payment.id})
     return True
@@ -141,7 +142,11 @@ def explain(desk: Desk, payment: Payment, asked: Asked) -> None:
     """Every decision about a payment with its reason, the newest last."""
     entries = ledger.timeline(desk.tx, payment.id)
     shown = [
-        {"at": {"at": entry.at.isoformat()}, "what": entry.what, "why": entry.why}
+        {
+            "at": {"at": entry.at.isoformat()},
+            "what": {"reason": entry.what},
+            "why": {"reason": entry.why},
+        }
         for entry in entries[-_REASONS:]
     ]
     more = max(0, len(entries) - _REASONS)

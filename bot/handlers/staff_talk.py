@@ -75,7 +75,7 @@ def _line(desk: Desk, talk: Conversation) -> dict[str, object]:
     return {
         "id": talk.id,
         "name": _name(desk, talk),
-        "channel": talk.at.channel.value,
+        "channel": {"word": f"channel.{talk.at.channel.value}"},
         "is_own": talk.owner_id == desk.staff.id,
     }
 

@@ -227,6 +227,11 @@ def set_role(tx: Tx, staff_id: int, role: Role, *, by: str) -> Staff | None:
     return _must_read(tx, staff_id)
 
 
+def set_locale(tx: Tx, staff_id: int, locale: str) -> None:
+    """Write to this member in this language from now on."""
+    tx.run(staff.update().where(staff.c.id == staff_id).values(locale=locale))
+
+
 def set_pin(tx: Tx, staff_id: int, pin_hash: str) -> None:
     """Keep the hash of a member's PIN."""
     tx.run(staff.update().where(staff.c.id == staff_id).values(pin_hash=pin_hash))

@@ -25,7 +25,8 @@ class BulkWords:
     def reasons(self, kept: str | None) -> str:
         """What `write_faults` wrote, in words, as "the phone is missing; the amount …"."""
         return "; ".join(
-            self.say(f"fault.{fault.code}", detail=fault.detail) for fault in read_faults(kept)
+            self.say(f"fault.{fault.code}", detail={"reason": fault.detail})
+            for fault in read_faults(kept)
         )
 
     def columns(self, names: Sequence[str]) -> list[str]:

@@ -21,6 +21,7 @@ from bot.texts.clean import DETAIL_CHARS, no_links, one_line
 from bot.texts.formats import format_money, format_time
 from bot.texts.locales import LANGUAGES, is_same_language, resolve_locale
 from bot.texts.purposes import CHAT, FORM_OF, SMS
+from bot.texts.reasons import read_reason
 from bot.texts.wording import tidy
 from channels.base import ChannelName
 
@@ -83,8 +84,9 @@ class Phrases:
             locale: the reader's; None and unknown ones give the default.
             values: raw. `{"minor", "currency"}` is written as money, `{"at": RFC 3339}` as a
                 moment in `time_zone`, `{"date": ISO 8601}` as a day, `{"text"}` as somebody wrote
-                it, line breaks and links included. Any other string becomes one line without links,
-                but for values named `url`.
+                it, line breaks and links included, `{"word"}` as the phrase of that key and
+                `{"reason"}` as `bot.texts.reasons` reads it. Any other string becomes one line
+                without links, but for values named `url`.
             time_zone: IANA name.
             channel: SMS takes the shorter form, where there is one.
 
@@ -92,20 +94,28 @@ class Phrases:
             KeyError: there is no such phrase.
             ValueError: a value is missing, or is not of these kinds.
         """
+        writer = self._writer(locale, time_zone)
+        forms = writer.book[key]
+        phrase = forms.get(FORM_OF[channel], forms[CHAT])
+        shown = {name: writer.write(name, value) for name, value in values.items()}
+        try:
+            return tidy(phrase.template.render({"merchant": self._merchant, **shown}))
+        except UndefinedError as error:
+            raise ValueError(f"{key} cannot be worded: {error.message}") from error
+
+    def reason(self, text: str, locale: str | None) -> str:
+        """A sentence of the books in the reader's language; an unknown one as it is."""
+        return str(self._writer(locale, "UTC").write("reason", {"reason": text}))
+
+    def _writer(self, locale: str | None, time_zone: str) -> "_Writer":
         language = resolve_locale(locale, self._default_locale)
         spoken = next(
             name
             for name in (locale, self._default_locale, language)
             if name and is_same_language(name, language)
         )
-        forms = self._books[language][key]
-        phrase = forms.get(FORM_OF[channel], forms[CHAT])
-        writer = _Writer(spoken, built_in().words[language]["patterns"], time_zone)
-        shown = {name: writer.write(name, value) for name, value in values.items()}
-        try:
-            return tidy(phrase.template.render({"merchant": self._merchant, **shown}))
-        except UndefinedError as error:
-            raise ValueError(f"{key} cannot be worded: {error.message}") from error
+        patterns = built_in().words[language]["patterns"]
+        return _Writer(spoken, patterns, time_zone, self._books[language])
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +125,7 @@ class _Writer:
     locale: str
     patterns: Mapping[str, str]
     time_zone: str
+    book: Book
 
     def write(self, name: str, value: object) -> object:
         """One value as a template may show it."""
@@ -125,6 +136,20 @@ class _Writer:
                 return value
             case str():
                 return no_links(value, DETAIL_CHARS)
+            case list() | tuple():
+                return [self.write(name, each) for each in value]
+            case Mapping():
+                said = self._said(value)
+                return self._each(value) if said is None else said
+            case _:
+                raise ValueError(f"{name} is nothing that can be written")
+
+    def _each(self, values: Mapping[object, object]) -> dict[str, object]:
+        return {str(key): self.write(str(key), each) for key, each in values.items()}
+
+    def _said(self, value: Mapping[object, object]) -> str | None:
+        """One of the kinds of value that are written in a way of their own; None for others."""
+        match value:
             case {"minor": int(minor), "currency": str(currency)}:
                 return format_money(Money(minor, currency), self.locale)
             case {"at": str(moment)}:
@@ -134,12 +159,25 @@ class _Writer:
                 return self._time(noon, "day", "UTC")
             case {"text": str(text)}:
                 return visible_text(text)
-            case Mapping():
-                return {str(key): self.write(str(key), each) for key, each in value.items()}
-            case list() | tuple():
-                return [self.write(name, each) for each in value]
+            case {"word": str(key)}:
+                return self._word(key)
+            case {"reason": str(text)}:
+                return self._reason(text)
             case _:
-                raise ValueError(f"{name} is nothing that can be written")
+                return None
+
+    def _word(self, key: str) -> str:
+        """A phrase without values; one that does not exist is shown by the end of its key."""
+        forms = self.book.get(key)
+        return key.rpartition(".")[2] if forms is None else forms[CHAT].template.render()
+
+    def _reason(self, text: str) -> str:
+        """A sentence of the books in the reader's language; an unknown one as it is."""
+        found = read_reason(text)
+        if found is None:
+            return no_links(text, DETAIL_CHARS)
+        values = {name: self.write(name, value) for name, value in found.values.items()}
+        return self.book[found.key][CHAT].template.render(values)
 
     def _time(self, moment: datetime, pattern: str, time_zone: str) -> str:
         return format_time(moment, self.patterns[pattern], time_zone=time_zone, locale=self.locale)

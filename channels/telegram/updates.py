@@ -70,7 +70,7 @@ def _message(event_id: str, message: Json) -> InboundMessage | None:
         sender_name=_text(author, "first_name"),
         contact=_contact(message, _number(author, "id")),
         user_id=str(_number(author, "id")),
-        extra=_document_sent(message),
+        extra={**_language(author), **_document_sent(message)},
     )
 
 
@@ -133,6 +133,12 @@ def _replied_to(message: Json, chat_id: str) -> str | None:
     if "reply_to_message" not in message:
         return None
     return f"{chat_id}:{_number(_object(message, 'reply_to_message'), 'message_id')}"
+
+
+def _language(author: Json) -> Mapping[str, str]:
+    """What the person's app speaks, an IETF tag as "pt-br"."""
+    spoken = _text(author, "language_code")
+    return {} if spoken is None else {"language_code": spoken}
 
 
 def _document_sent(message: Json) -> Mapping[str, str]:

@@ -82,8 +82,15 @@ def prove(url: str, content_type: str, body: bytes) -> RawRequest:
 
 _AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 _ANA = Address(ChannelName.TELEGRAM, "111")
+_SPOKEN = {"language_code": "es"}
 _WROTE = InboundMessage(
-    event_id="900001", sender=_ANA, text="Hola", at=_AT, sender_name="Ana", user_id="111"
+    event_id="900001",
+    sender=_ANA,
+    text="Hola",
+    at=_AT,
+    sender_name="Ana",
+    user_id="111",
+    extra=_SPOKEN,
 )
 
 GOLDEN: dict[str, tuple[InboundEvent, ...]] = {
@@ -96,6 +103,7 @@ GOLDEN: dict[str, tuple[InboundEvent, ...]] = {
             text="",
             at=None,
             payload="confirm:7",
+            extra={},
             tap_id="4382bfdwdsb323b2d9",
             replied_to="111:4",
         ),
@@ -107,6 +115,7 @@ GOLDEN: dict[str, tuple[InboundEvent, ...]] = {
             text="",
             at=None,
             payload="x",
+            extra={},
             tap_id="77",
             replied_to="111:3",
         ),
@@ -136,6 +145,7 @@ GOLDEN: dict[str, tuple[InboundEvent, ...]] = {
             event_id="900009",
             text="cobros",
             extra={
+                **_SPOKEN,
                 "file_id": "BQAC",
                 "file_name": "cobros.csv",
                 "mime_type": "text/csv",

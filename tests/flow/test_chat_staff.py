@@ -291,7 +291,7 @@ async def _starts(service: Service, chat: Chat, token: str) -> None:
 async def test_the_qr_is_shown_at_the_counter(service: Service, door: str) -> None:
     async with seller(service, door) as marta:
         await marta.says(f"/cobrar {new_person(service).phone} 45.00 Café por qr")
-        await marta.sees("Q45.00", "Por: web", "Café")
+        await marta.sees("Q45.00", "Por: código QR", "Café")
         await marta.chooses("Confirmar")
         await marta.proves()
         found = await marta.has("Q45.00 · Café", service.sandbox.base_url)

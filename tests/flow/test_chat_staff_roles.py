@@ -29,6 +29,7 @@ _ANSWERS = {
     Command.INVITE: "invitación a Telegram",
     Command.TAKE: "Ningún cliente",
     Command.RELEASE: "ninguna conversación",
+    Command.LANGUAGE: "español",
     Command.HELP: "REF es su referencia",
 }
 """What an allowed command answers; a test asserts that none is missing."""
@@ -169,7 +170,8 @@ async def test_the_menu_is_that_of_the_role(service: Service) -> None:
 
     async with seller(service, "telegram", "viewer") as member:
         chat_id = member.person.telegram_id
-        await eventually(lambda: menu(chat_id) == {"mis", "estado", "porque", "ayuda"}, 10)
+        looking = {"mis", "estado", "porque", "idioma", "ayuda"}
+        await eventually(lambda: menu(chat_id) == looking, 10)
         stranger = new_person(service).telegram_id
         assert "pagar" in menu(stranger)
         assert "cobrar" not in menu(stranger)
