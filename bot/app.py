@@ -18,7 +18,7 @@ import uvicorn
 from bot import wiring
 from bot.coordination import open_coordination
 from bot.dispatcher import Dispatcher
-from bot.handlers import menus, outgoing
+from bot.handlers import menus, outgoing, received
 from bot.intake import Intake
 from bot.migo import AmountUnit, MigoClient
 from bot.relay import Relay
@@ -174,7 +174,7 @@ class Application:
             raise StoreError("the database is older than this program; run `paybot migrate`")
 
     def _take_over(self, tx: Tx) -> None:
-        inbox.release_lapsed(tx, all_claims=True)
+        received.give_back_lapsed(tx, self.rules, all_claims=True)
         while outgoing.give_back_lapsed(tx, self.rules, all_claims=True):
             continue
 

@@ -243,7 +243,8 @@ class Relay:
     async def _tell_changes(self) -> None:
         changes, self._changes = self._changes, []
         for lane, change, why in changes:
-            _log.warning("%s %s", lane.name, "is out" if lane.breaker.is_open else "is there")
+            if change is Change.OPENED:
+                _log.warning("nothing gets through to %s: %s", lane.name, why)
             await self._tell(
                 functools.partial(
                     outages.on_change, rules=self._rules, lane=lane.name, change=change, why=why

@@ -20,9 +20,9 @@ from bot.handlers import (
     outgoing,
     payment,
     promises,
+    received,
 )
 from bot.handlers.rules import Rules
-from bot.store import inbox
 from bot.store.engine import Store, Tx
 
 _log = logging.getLogger(__name__)
@@ -97,7 +97,8 @@ class Scheduler:
 
     def release_lapsed(self, tx: Tx) -> int:
         """Take back what dead workers hold."""
-        return inbox.release_lapsed(tx) + outgoing.give_back_lapsed(tx, self._rules)
+        released = received.give_back_lapsed(tx, self._rules)
+        return released + outgoing.give_back_lapsed(tx, self._rules)
 
     async def _tick(self, name: str, sweep: Callable[[Tx], int]) -> None:
         self._beat("scheduler")

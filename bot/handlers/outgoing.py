@@ -26,6 +26,7 @@ from bot.handlers import bulk, cards, delivery, reminding
 from bot.handlers.creation import give_up_create, on_create_outcome
 from bot.handlers.fallback import decide, next_channel, tell_misconfigured, tell_undeliverable
 from bot.handlers.invitation import invite_where_missing
+from bot.handlers.outages import tell_unsettled
 from bot.handlers.planning import alarm
 from bot.handlers.rules import Rules
 from bot.store import batches, deliveries, ledger, links, outbox, people
@@ -267,8 +268,16 @@ def _on_refused(tx: Tx, rules: Rules, item: OutboxItem, outcome: Refused) -> Non
 def give_back_lapsed(tx: Tx, rules: Rules, *, all_claims: bool = False) -> int:
     """Settle what dead workers left in mid-call: nobody knows what became of it."""
     found = outbox.lapsed(tx, all_claims=all_claims)
-    settle(tx, rules, [(item, DIED) for item in found])
-    return len(found)
+    if tx.run_apart(lambda: settle(tx, rules, [(item, DIED) for item in found])):
+        return len(found)
+    return sum(_give_back(tx, rules, item) for item in found)
+
+
+def _give_back(tx: Tx, rules: Rules, item: OutboxItem) -> bool:
+    is_settled = tx.run_apart(lambda: settle(tx, rules, [(item, DIED)]))
+    if not is_settled:
+        tell_unsettled(tx, rules, item)
+    return is_settled
 
 
 def on_overdue(tx: Tx, rules: Rules) -> int:

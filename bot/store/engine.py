@@ -6,6 +6,7 @@ flight share the next commit.
 """
 
 import asyncio
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -25,6 +26,8 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from sqlalchemy.sql.dml import ReturningInsert
 
 _Result = TypeVar("_Result")
+
+_log = logging.getLogger(__name__)
 
 MAX_GROUP = 256
 """Functions in one SQLite commit at most, so that a long queue cannot starve its first caller."""
@@ -59,6 +62,16 @@ class Tx:
         """Execute one statement."""
         result: sa.CursorResult[Any] = self.conn.execute(statement, values)
         return result
+
+    def run_apart(self, work: Callable[[], object]) -> bool:
+        """Run a part that may fail without taking the rest with it; False if it failed."""
+        try:
+            with self.conn.begin_nested():
+                work()
+        except Exception:  # noqa: BLE001 - logged; the caller decides what follows
+            _log.exception("a part of a transaction failed")
+            return False
+        return True
 
     def run_many(self, statement: sa.Executable, rows: Sequence[dict[str, object]]) -> None:
         """Execute one statement for many rows; nothing happens for none."""

@@ -16,6 +16,9 @@ from bot.store.schema import inbox, to_microseconds
 
 TOPIC = "inbox"
 
+MAX_DEATHS = 3
+"""After so many deaths of its worker an item is taken for the cause."""
+
 
 class Source(StrEnum):
     """Who sent it; each has one reader in intake."""
@@ -109,11 +112,15 @@ _COLUMNS = (
     inbox.c.body,
     inbox.c.received_at,
     inbox.c.attempts,
+    inbox.c.deaths,
 )
 
 
 def claim(tx: Tx, *, limit: int, lease: timedelta, token: str) -> list[InboxItem]:
-    """Take the oldest due items for `lease`; the try is counted before the work."""
+    """Take the oldest due items for `lease`; the try is counted before the work.
+
+    One that a worker died over is taken alone, so that no other is blamed for the next death.
+    """
     due = (
         sa.select(inbox.c.id)
         .where(inbox.c.status == "new", inbox.c.not_before <= tx.now)
@@ -133,7 +140,7 @@ def claim(tx: Tx, *, limit: int, lease: timedelta, token: str) -> list[InboxItem
         )
         .returning(*_COLUMNS)
     )
-    rows = tx.run(taken).all()
+    rows = _isolate(tx, tx.run(taken).all())
     items = [
         InboxItem(
             id=row.id,
@@ -149,6 +156,19 @@ def claim(tx: Tx, *, limit: int, lease: timedelta, token: str) -> list[InboxItem
         for row in rows
     ]
     return sorted(items, key=lambda item: item.id)
+
+
+def _isolate(tx: Tx, rows: "Sequence[sa.Row[Any]]") -> "Sequence[sa.Row[Any]]":
+    suspects = [row for row in rows if row.deaths]
+    if not suspects or len(rows) == 1:
+        return rows
+    others = [row.id for row in rows if row.id != suspects[0].id]
+    tx.run(
+        inbox.update()
+        .where(inbox.c.id.in_(others))
+        .values(status="new", attempts=inbox.c.attempts - 1, lease_until=None)
+    )
+    return suspects[:1]
 
 
 def finish(tx: Tx, item: InboxItem, *, status: str = "done", error: str | None = None) -> bool:
@@ -191,20 +211,35 @@ def postpone(tx: Tx, item: InboxItem, *, delay: timedelta, error: str) -> None:
     )
 
 
-def release_lapsed(tx: Tx, *, all_claims: bool = False) -> int:
+def release_lapsed(tx: Tx, *, all_claims: bool = False) -> tuple[int, list[int]]:
     """Give back what dead workers hold; handling has no outside effect, so this is always safe.
 
     Args:
         tx: the transaction.
         all_claims: every claim is stale, as when this process is the only one on the file.
+
+    Returns:
+        How many were given back, and the ids of those set aside as dead.
     """
     lapsed = inbox.c.status == "claimed"
     if not all_claims:
         lapsed &= inbox.c.lease_until < tx.now
-    result = tx.run(inbox.update().where(lapsed).values(status="new", lease_until=None))
-    if result.rowcount:
+    is_fatal = inbox.c.deaths + 1 >= MAX_DEATHS
+    released = tx.run(
+        inbox.update()
+        .where(lapsed)
+        .values(
+            status=sa.case((is_fatal, "dead"), else_="new"),
+            ended_at=sa.case((is_fatal, sa.literal(tx.now, type_=inbox.c.ended_at.type))),
+            deaths=inbox.c.deaths + 1,
+            lease_until=None,
+        )
+        .returning(inbox.c.id, inbox.c.status)
+    ).all()
+    set_aside = [row.id for row in released if row.status == "dead"]
+    if len(released) > len(set_aside):
         tx.wake(TOPIC)
-    return result.rowcount
+    return len(released) - len(set_aside), set_aside
 
 
 def next_due(tx: Tx) -> datetime | None:

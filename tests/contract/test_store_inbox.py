@@ -1,6 +1,7 @@
 """Facts received: stored once, counted, claimed, given back; and the door before them."""
 
 import asyncio
+import functools
 import threading
 from datetime import timedelta
 
@@ -80,7 +81,7 @@ async def test_finished_is_finished(world: World) -> None:
     assert not await world.run(lambda tx: inbox.finish(tx, item, status="dead"))
     await world.run(lambda tx: inbox.postpone(tx, item, delay=LEASE, error="too late"))
     world.clock.advance(days=1)
-    assert await world.run(inbox.release_lapsed) == 0
+    assert await world.run(inbox.release_lapsed) == (0, [])
     assert await claim(world, "b") == []
     assert await world.select("select status, last_error from inbox") == [("done", None)]
 
@@ -102,9 +103,9 @@ async def test_what_a_dead_worker_holds_comes_back_after_the_lease(world: World)
     await record(world, received("1"))
     [item] = await claim(world, "dead")
     world.clock.advance(seconds=60)
-    assert await world.run(inbox.release_lapsed) == 0
+    assert await world.run(inbox.release_lapsed) == (0, [])
     world.clock.advance(seconds=1)
-    assert await world.run(inbox.release_lapsed) == 1
+    assert await world.run(inbox.release_lapsed) == (1, [])
     assert not await world.run(lambda tx: inbox.finish(tx, item))
     [again] = await claim(world, "alive")
     assert again.attempts == 2
@@ -115,7 +116,7 @@ async def test_what_a_dead_worker_holds_comes_back_after_the_lease(world: World)
 async def test_at_a_start_every_claim_is_stale(world: World) -> None:
     await record(world, received("1"))
     await claim(world, "dead")
-    assert await world.run(lambda tx: inbox.release_lapsed(tx, all_claims=True)) == 1
+    assert await world.run(lambda tx: inbox.release_lapsed(tx, all_claims=True)) == (1, [])
     assert len(await claim(world, "alive")) == 1
 
 
@@ -192,3 +193,19 @@ async def test_a_batch_that_the_database_refuses_is_kept_by_nobody(world: World)
     )
     assert all(isinstance(end, SQLAlchemyError | AttributeError) for end in ends)
     assert await counts(world) == []
+
+
+async def test_what_kills_its_worker_is_taken_alone_and_then_set_aside(world: World) -> None:
+    await world.run(lambda tx: inbox.record(tx, [received(str(n)) for n in range(3)]))
+    for _ in range(inbox.MAX_DEATHS - 1):
+        await claim(world, "t")
+        await world.run(lambda tx: inbox.release_lapsed(tx, all_claims=True))
+    [suspect] = await claim(world, "t")
+    released, set_aside = await world.run(lambda tx: inbox.release_lapsed(tx, all_claims=True))
+    assert (released, set_aside) == (0, [suspect.id])
+    for _ in range(2):
+        [item] = await claim(world, "t")
+        assert item.id != suspect.id
+        await world.run(functools.partial(inbox.finish, item=item))
+    states = await world.select("select status, count(*) from inbox group by status order by 1")
+    assert states == [("dead", 1), ("done", 2)]

@@ -12,6 +12,7 @@ import pytest
 
 from bot.coordination.local import LocalCoordination
 from bot.domain.delivery import Done, Outcome, Purpose, Sent
+from bot.domain.payment import Alert
 from bot.handlers import outgoing
 from bot.relay import Relay
 from bot.store import outbox
@@ -275,3 +276,43 @@ async def test_stopping_waits_for_the_last_outcome_to_be_written(
     async with asyncio.timeout(10):
         await task
     assert (await box.count("done"), await box.count("sending")) == (2, 0)
+
+
+async def test_a_provider_that_is_out_is_left_alone_and_tried_one_by_one(box: Outbox) -> None:
+    box.performer.error = RuntimeError("out")
+    await box.owe(ChannelName.SMS, 30)
+    async with box.relaying(width=5):
+        await box.until("pending", 30)
+        await eventually(lambda: len(box.performer.begun) >= 10)
+        assert len(box.performer.begun) <= 15
+
+        async def is_told() -> bool:
+            return await box.world.alerts() == [Alert.PROVIDER_OUT]
+
+        await eventually(is_told)
+        begun = len(box.performer.begun)
+        box.performer.close("sms")
+        box.world.clock.advance(seconds=31)
+        await eventually(lambda: len(box.performer.begun) == begun + 1)
+        box.performer.error = None
+        box.performer.closed.pop("sms").set()
+        await box.until("done", 30)
+    assert await box.world.alerts() == []
+
+
+async def test_an_outcome_that_is_not_written_for_a_minute_is_told(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outgoing, "settle", _failing(0, only="sms 1"))
+    await box.owe(ChannelName.SMS)
+    async with box.relaying():
+        await box.until("sending", 1)
+        await eventually(lambda: len(box.performer.begun) == 1)
+        assert await box.world.alerts() == []
+
+        async def is_told() -> bool:
+            box.world.clock.advance(seconds=31)
+            return await box.world.alerts() == [Alert.UNSETTLED]
+
+        await eventually(is_told)
+        monkeypatch.undo()
