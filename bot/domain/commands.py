@@ -19,6 +19,7 @@ class Command(StrEnum):
     """What staff can ask for by a word that begins with a slash."""
 
     CHARGE = "cobrar"
+    SCHEDULE = "programar"
     MINE = "mis"
     STATE = "estado"
     RESEND = "reenviar"
@@ -38,6 +39,7 @@ class Command(StrEnum):
 
 NEEDS: dict[Command, Action] = {
     Command.CHARGE: Action.CHARGE,
+    Command.SCHEDULE: Action.SCHEDULE,
     Command.MINE: Action.LIST,
     Command.STATE: Action.SEE,
     Command.RESEND: Action.RESEND,
@@ -58,6 +60,7 @@ NEEDS: dict[Command, Action] = {
 
 _OTHER_WORDS = {
     "charge": Command.CHARGE,
+    "schedule": Command.SCHEDULE,
     "mine": Command.MINE,
     "meus": Command.MINE,
     "status": Command.STATE,

@@ -3,7 +3,7 @@
 A rule speaks of dates on somebody's wall; which instants these are is found elsewhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 
@@ -67,6 +67,11 @@ class Slot:
 
     day: date
     at: datetime
+
+
+def days_of(slots: Iterable[Slot]) -> list[date]:
+    """The dates of these slots."""
+    return [slot.day for slot in slots]
 
 
 def _must_be_within(name: str, number: int, most: int, hint: str) -> None:

@@ -54,6 +54,10 @@ class Action(StrEnum):
     """Take a customer's conversation, answer, and give it back."""
     BULK = "bulk"
     """Ask many customers at once by a file."""
+    SCHEDULE = "schedule"
+    """Have a customer asked time and again, and look at that."""
+    MANAGE_SCHEDULES = "manage_schedules"
+    """Pause, resume, skip and end what is asked time and again."""
 
 
 _LOOKING = frozenset({Action.HELP, Action.LIST, Action.SEE})
@@ -64,8 +68,15 @@ _SELLING = _LOOKING | {
     Action.QR,
     Action.RECEIPT,
     Action.TALK,
+    Action.SCHEDULE,
 }
-_MANAGING = _SELLING | {Action.SEE_ALL, Action.SETTLE, Action.APPROVE, Action.BULK}
+_MANAGING = _SELLING | {
+    Action.SEE_ALL,
+    Action.SETTLE,
+    Action.APPROVE,
+    Action.BULK,
+    Action.MANAGE_SCHEDULES,
+}
 
 ALLOWED: Mapping[Role, frozenset[Action]] = MappingProxyType(
     {
@@ -77,7 +88,9 @@ ALLOWED: Mapping[Role, frozenset[Action]] = MappingProxyType(
 )
 """The one table of who may do what."""
 
-MONEY_ACTIONS = frozenset({Action.CHARGE, Action.SETTLE, Action.APPROVE, Action.BULK})
+MONEY_ACTIONS = frozenset(
+    {Action.CHARGE, Action.SCHEDULE, Action.SETTLE, Action.APPROVE, Action.BULK}
+)
 """Where a person who is known by a number alone must show their PIN."""
 
 

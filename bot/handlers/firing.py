@@ -4,17 +4,19 @@ The period, its payment and the next slot are written in one transaction. After 
 newest slot is made up for; what is older is written down as missed and told to staff.
 """
 
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import islice, takewhile
 
 from bot.domain.calendars import instant
 from bot.domain.payment import Alert
-from bot.domain.recurring import Slot
+from bot.domain.planned import Planned
+from bot.domain.recurring import Slot, days_of, write_rule
 from bot.domain.schedule import RunState, Schedule, ScheduleStatus
 from bot.handlers.payment import PaymentRequest, RequestError, create_payment
 from bot.handlers.planning import tell_staff
 from bot.handlers.rules import Rules
-from bot.handlers.schedules import check_ask, days_of, go_on, route_on, slots_after
+from bot.handlers.schedules import check_ask, free_slots, go_on, route_on, slots_after
 from bot.store import ledger, schedules
 from bot.store.engine import Tx
 from bot.store.payments import request_hash
@@ -26,6 +28,7 @@ LATE = timedelta(days=7)
 """How long a slot may be made up for; what is older would surprise whoever has to pay."""
 
 _MOST_PASSED = 400
+_MOST_PLANNED = 1000
 _A_DAY = timedelta(days=1)
 _END_OF_DAY = time(23, 59)
 
@@ -133,3 +136,31 @@ def _due_at(schedule: Schedule, day: date) -> datetime | None:
         return None
     due = day + timedelta(days=schedule.ask.due_after_days)
     return instant(due, _END_OF_DAY, schedule.zone)
+
+
+def planned(tx: Tx, rules: Rules, until: datetime) -> list[Planned]:
+    """The payments that schedules will make until then, in order; nothing is written."""
+    found = [
+        Planned(
+            at=slot.at,
+            what="payment",
+            phone=schedule.ask.phone,
+            name=schedule.ask.name,
+            channel=(route_on(rules, schedule.ask.route) or schedule.ask.route)[0],
+            money=schedule.ask.money,
+            concept=schedule.ask.concept,
+            rule=write_rule(schedule.rule),
+            schedule_id=schedule.id,
+        )
+        for schedule in schedules.due_until(tx, until, limit=_MOST_PLANNED)
+        for slot in _until(tx, rules, schedule, until)
+    ]
+    return sorted(found, key=lambda each: (each.at, each.schedule_id or ""))
+
+
+def _until(tx: Tx, rules: Rules, schedule: Schedule, until: datetime) -> Iterator[Slot]:
+    after = (schedule.next.day if schedule.next else schedule.starts_on) - _A_DAY
+    for slot in free_slots(tx, rules, schedule, after):
+        if slot.at > until:
+            return
+        yield slot

@@ -1,13 +1,12 @@
 """What is asked of a schedule: make it, pause it, resume it, leave a period out, end it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from bot.domain.planned import Planned
-from bot.domain.recurring import Rule, RuleError, Slot, anchored, write_rule
+from bot.domain.recurring import Rule, RuleError, Slot, anchored
 from bot.domain.schedule import Ask, RunState, Schedule, ScheduleStatus, may_move
 from bot.handlers.payment import ConflictError, RequestError
 from bot.handlers.rules import Rules
@@ -17,7 +16,6 @@ from bot.store.engine import Tx
 
 SHOWN_DATES = 5
 _A_DAY = timedelta(days=1)
-_MOST_PLANNED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def add(tx: Tx, rules: Rules, request: ScheduleRequest) -> Added:
         return Added(known, is_new=False)
     check_ask(rules, request.ask)
     time_zone = request.time_zone or rules.time_zone
-    first = first_slot(rules, request, tx.now)
+    first = first_slots(rules, request, tx.now)[0]
     schedule_id = f"sch_{rules.new_id()}"
     schedules.insert(
         tx,
@@ -102,8 +100,8 @@ def route_on(rules: Rules, route: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in route if name in able & rules.migo_channels.keys())
 
 
-def first_slot(rules: Rules, request: ScheduleRequest, now: datetime) -> Slot:
-    """The first slot of a schedule that is still to come.
+def first_slots(rules: Rules, request: ScheduleRequest, now: datetime) -> list[Slot]:
+    """The first slots of a schedule that are still to come, at least one.
 
     Raises:
         RequestError: there is none, or the rule cannot be kept.
@@ -111,13 +109,21 @@ def first_slot(rules: Rules, request: ScheduleRequest, now: datetime) -> Slot:
     zone = ZoneInfo(request.time_zone or rules.time_zone)
     start = request.starts_on or _today(now, zone)
     try:
-        found = _slots(rules, request.rule, zone, start - _A_DAY, request.ends_on)
-        first = next((slot for slot in found if slot.at > now), None)
+        first = _first(rules, request.rule, zone, start, request.ends_on, now)
+        rule = anchored(request.rule, first.day)
+        coming = _slots(rules, rule, zone, first.day - _A_DAY, request.ends_on)
+        return list(islice(coming, SHOWN_DATES))
     except RuleError as error:
         raise RequestError(str(error)) from None
-    if first is None:
-        raise RequestError("this rule has no date before it ends")
-    return first
+
+
+def _first(
+    rules: Rules, rule: Rule, zone: ZoneInfo, start: date, ends_on: date | None, now: datetime
+) -> Slot:
+    for slot in _slots(rules, rule, zone, start - _A_DAY, ends_on):
+        if slot.at > now:
+            return slot
+    raise RequestError("this rule has no date before it ends")
 
 
 def _today(now: datetime, zone: ZoneInfo) -> date:
@@ -259,36 +265,3 @@ def go_on(tx: Tx, rules: Rules, schedule: Schedule, *, after: date) -> None:
 
 def _audit(tx: Tx, who: str, what: str, schedule_id: str) -> None:
     staff_store.audit(tx, who, what, None, None, {"schedule": schedule_id})
-
-
-def planned(tx: Tx, rules: Rules, until: datetime) -> list[Planned]:
-    """The payments that schedules will make until then, in order; nothing is written."""
-    found = [
-        Planned(
-            at=slot.at,
-            what="payment",
-            phone=schedule.ask.phone,
-            name=schedule.ask.name,
-            channel=(route_on(rules, schedule.ask.route) or schedule.ask.route)[0],
-            money=schedule.ask.money,
-            concept=schedule.ask.concept,
-            rule=write_rule(schedule.rule),
-            schedule_id=schedule.id,
-        )
-        for schedule in schedules.due_until(tx, until, limit=_MOST_PLANNED)
-        for slot in _until(tx, rules, schedule, until)
-    ]
-    return sorted(found, key=lambda each: (each.at, each.schedule_id or ""))
-
-
-def _until(tx: Tx, rules: Rules, schedule: Schedule, until: datetime) -> Iterator[Slot]:
-    after = (schedule.next.day if schedule.next else schedule.starts_on) - _A_DAY
-    for slot in free_slots(tx, rules, schedule, after):
-        if slot.at > until:
-            return
-        yield slot
-
-
-def days_of(slots: Collection[Slot]) -> list[date]:
-    """The dates of these slots."""
-    return [slot.day for slot in slots]

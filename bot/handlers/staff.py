@@ -16,6 +16,7 @@ from bot.handlers import (
     staff_language,
     staff_payments,
     staff_pin,
+    staff_schedule,
     staff_talk,
 )
 from bot.handlers.rules import Rules
@@ -134,6 +135,8 @@ def _act(desk: Desk, action: str, data: Mapping[str, object], *, is_proved: bool
         _fetch_file(desk, data)
     elif action == "language":
         staff_language.on_button(desk, data)
+    elif action.startswith("schedule"):
+        staff_schedule.on_button(desk, action, data, is_proved=is_proved)
     elif action.startswith("charge"):
         staff_charge.on_button(desk, action, data)
     elif action in _OF_PAYMENT:
@@ -230,6 +233,7 @@ def _help(desk: Desk) -> dict[str, object]:
 
 _PLAIN: dict[Command, Callable[[Desk, Asked], None]] = {
     Command.CHARGE: _charge,
+    Command.SCHEDULE: staff_schedule.schedule,
     Command.MINE: staff_payments.list_mine,
     Command.INVITE: staff_invite.invite,
     Command.TAKE: staff_talk.take,

@@ -87,7 +87,7 @@ def _show(desk: Desk, draft: Draft) -> None:
     phone, money = draft.phone, draft.money
     if phone is None or money is None:
         raise TypeError("a card is shown for a complete draft")
-    if not _is_within_caps(desk, money):
+    if not is_within_caps(desk, money):
         _ask(desk, draft.without(Step.AMOUNT))
         return
     draft_id = desk.rules.new_id()
@@ -139,7 +139,7 @@ def route_of(desk: Desk, draft: Draft, customer: Customer | None) -> tuple[str, 
     return tuple(usual) or (_BY_HAND,)
 
 
-def _is_within_caps(desk: Desk, money: Money) -> bool:
+def is_within_caps(desk: Desk, money: Money) -> bool:
     """Whether the amount may be asked for; if not, says why."""
     staff, caps = desk.staff, desk.rules.caps
     today = sales.asked_since(
@@ -243,7 +243,7 @@ def charge(desk: Desk, data: Mapping[str, object]) -> None:
         desk.go_to(IDLE)
         desk.say("forbidden")
         return
-    if not _is_within_caps(desk, money):
+    if not is_within_caps(desk, money):
         desk.go_to(IDLE)
         return
     created = create_payment(desk.tx, desk.rules, _request(desk, draft, phone, money, draft_id))

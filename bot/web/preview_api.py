@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from bot.domain.planned import Planned
-from bot.handlers import schedules
+from bot.handlers import firing
 from bot.handlers.rules import Rules
 from bot.store.engine import Store, Tx
 from bot.web.views import rfc3339
 
-PLANNERS: tuple[Callable[[Tx, Rules, datetime], list[Planned]], ...] = (schedules.planned,)
+PLANNERS: tuple[Callable[[Tx, Rules, datetime], list[Planned]], ...] = (firing.planned,)
 """Who plans: each tells, in order, what it would do until an instant, and writes nothing."""
 
 

@@ -14,7 +14,7 @@ from bot.domain.recurring_words import EXAMPLES, read_rule
 from bot.domain.schedule import Ask, Run, Schedule
 from bot.handlers.payment import RequestError
 from bot.handlers.rules import Rules
-from bot.handlers.schedules import ScheduleRequest, first_slot
+from bot.handlers.schedules import ScheduleRequest, first_slots
 from bot.store import payments
 from bot.web import bodies
 from bot.web.bodies import AskBody, CancelBody, Fault, FaultyError
@@ -120,7 +120,7 @@ def check_now(body: ScheduleBody, rules: Rules, now: datetime) -> None:
     faults = [*bodies.off_here(body, rules), *_ill_timed(body, rules, now)]
     if not faults:
         try:
-            first_slot(rules, body.request(None), now)
+            first_slots(rules, body.request(None), now)
         except RequestError as error:
             faults.append(Fault("rule", str(error)))
     if faults:

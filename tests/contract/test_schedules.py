@@ -8,7 +8,7 @@ import pytest
 from bot.domain.money import Money
 from bot.domain.payment import Alert
 from bot.domain.schedule import MOVES, RunState, ScheduleStatus
-from bot.handlers import schedules
+from bot.handlers import firing, schedules
 from bot.handlers.payment import ConflictError, RequestError
 from bot.store import schedules as schedule_store
 from bot.store.payments import TakenError
@@ -273,7 +273,7 @@ async def test_what_is_planned_is_what_is_made(world: World) -> None:
         lambda tx: schedules.skip(tx, world.rules, kept.id, by="ana", day=date(2026, 1, 8))
     )
     until = world.clock.now + timedelta(days=14)
-    planned = await world.run(lambda tx: schedules.planned(tx, world.rules, until))
+    planned = await world.run(lambda tx: firing.planned(tx, world.rules, until))
     while world.clock.now < until:
         world.clock.advance(hours=1)
         await fire(world)

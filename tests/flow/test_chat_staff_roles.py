@@ -17,6 +17,7 @@ DOORS = ("telegram", "whatsapp")
 FORBIDDEN = "Su rol no permite eso"
 _ANSWERS = {
     Command.CHARGE: "Revise",
+    Command.SCHEDULE: "programad",
     Command.MINE: "cobros",
     Command.STATE: "Q150.00",
     Command.RESEND: "sale otra vez",
@@ -60,7 +61,7 @@ def _words(service: Service, command: Command, charged: str) -> str:
     """What stands behind a command for it to make sense."""
     if command is Command.CHARGE:
         return f" {new_person(service).phone} 150.00 Libros"
-    if NEEDS[command] is Action.TALK:
+    if NEEDS[command] in (Action.TALK, Action.SCHEDULE):
         return ""
     return f" {charged} sms" if command is Command.RESEND else f" {charged}"
 
