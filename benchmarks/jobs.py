@@ -47,8 +47,8 @@ def with_jobs(folder: Path, redis_url: str | None, *, jobs: int, due: int) -> It
         print("  Redis is not installed: left out")
         return
     host, _, port = redis_url.removeprefix("redis://").partition("/")[0].partition(":")
-    store = RedisJobStore(host=host, port=int(port))
-    yield asyncio.run(_measure("Redis", store, jobs, due))
+    in_memory = RedisJobStore(host=host, port=int(port))
+    yield asyncio.run(_measure("Redis", in_memory, jobs, due))
 
 
 def _durable(path: Path) -> sa.Engine:
@@ -96,7 +96,7 @@ def _ticks(scheduler: AsyncIOScheduler) -> float:
 
 
 async def _due(scheduler: AsyncIOScheduler, store: Any, due: int) -> tuple[int, int, float]:
-    """Have jobs fall due at one moment; how many ran, were missed by the default grace, how long."""
+    """Have jobs fall due at one moment; how many ran, and were missed by the default grace."""
     ran, missed = 0, 0
 
     def note(event: Any) -> None:

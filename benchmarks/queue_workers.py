@@ -117,6 +117,7 @@ async def pgqueuer(url: str, count: int, batch: int) -> None:
     import psycopg
     from pgqueuer import PgQueuer
     from pgqueuer.models import Job
+    from pgqueuer.queries import Queries
 
     connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
     queue = PgQueuer.from_psycopg_connection(connection)
@@ -125,7 +126,7 @@ async def pgqueuer(url: str, count: int, batch: int) -> None:
     async def send(job: Job) -> None:
         pass
 
-    queries = queue.qm.queries
+    queries = Queries.from_psycopg_connection(connection)
     if not await queries.schema_is_installed():
         await queries.install()
     for first in range(0, count, 1000):

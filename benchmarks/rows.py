@@ -45,7 +45,7 @@ def fill(tx: Tx, *, first: int, last: int) -> None:
     if not tx.is_sqlite:
         # The rows fit by how they are made; looking up each reference would only take time.
         tx.run(sa.text("set local session_replication_role = replica"))
-    values = {
+    values: dict[str, object] = {
         "first": first,
         "last": last,
         "start": to_microseconds(START),

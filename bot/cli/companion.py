@@ -13,7 +13,7 @@ from bot.sandbox.beside import BesideError, Companion, Order
 from bot.store import coming
 from bot.store.engine import Tx
 
-_SETTLE_S = 10.0
+_SETTLE_S = 30.0
 _POLL_S = 0.02
 
 
