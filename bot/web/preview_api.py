@@ -10,11 +10,22 @@ from typing_extensions import TypedDict
 
 from bot.domain.planned import Planned
 from bot.handlers import firing
+from bot.handlers.preview import planned_reminders
 from bot.handlers.rules import Rules
 from bot.store.engine import Store, Tx
 from bot.web.views import rfc3339
 
-PLANNERS: tuple[Callable[[Tx, Rules, datetime], list[Planned]], ...] = (firing.planned,)
+_MOST_REMINDERS = 1000
+
+
+def _reminders(tx: Tx, rules: Rules, until: datetime) -> list[Planned]:
+    return planned_reminders(tx, rules, until=until, limit=_MOST_REMINDERS)
+
+
+PLANNERS: tuple[Callable[[Tx, Rules, datetime], list[Planned]], ...] = (
+    firing.planned,
+    _reminders,
+)
 """Who plans: each tells, in order, what it would do until an instant, and writes nothing."""
 
 

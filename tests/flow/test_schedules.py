@@ -214,3 +214,13 @@ async def test_the_description_names_every_route_and_body(service: Service) -> N
     assert paths == {"/schedules", one, f"{one}/pause", f"{one}/resume", f"{one}/skip"}
     assert {"ScheduleBody", "SkipBody"} <= found["components"]["schemas"].keys()
     assert "/preview" in found["paths"]
+
+
+async def test_the_preview_tells_of_reminders_too(service: Service) -> None:
+    payment = await service.create("sms", customer={"phone": new_person(service).phone})
+    await service.until_message(payment, "link", "delivered", "read")
+    planned = (await service.http.get("/v1/preview?days=14")).json()["planned"]
+    rows = [each for each in planned if each["payment_id"] == payment["id"]]
+    assert rows
+    assert {(each["what"], each["schedule_id"]) for each in rows} == {("reminder", None)}
+    assert [each["at"] for each in planned] == sorted(each["at"] for each in planned)
