@@ -147,6 +147,14 @@ class Service:
         """What would be sent in the days to come: `{"until", "planned"}`."""
         return self._ask("GET", "/preview", params={"days": str(days)})
 
+    def alerts(self) -> Json:
+        """What waits for a person: `{"alerts"}`."""
+        return self._ask("GET", "/alerts")
+
+    def close_alert(self, alert_id: int, body: Mapping[str, object]) -> Json:
+        """Say that an alert needs nobody any more."""
+        return self._ask("POST", f"/alerts/{alert_id}/close", body=body)
+
     def staff(self) -> Json:
         """Everybody of the staff: `{"staff"}`."""
         return self._ask("GET", "/staff")

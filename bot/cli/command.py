@@ -30,6 +30,7 @@ VERBS = {
     "why": Verb("bot.cli.payments", "Tell every decision about a payment, with its reason."),
     "bulk": Verb("bot.cli.bulk", "Ask many customers by a CSV or XLSX file."),
     "schedule": Verb("bot.cli.schedule", "Make payments that come back, and see what is planned."),
+    "alerts": Verb("bot.cli.alerts", "List what waits for a person; close it."),
     "staff": Verb("bot.cli.staff", "Let staff in, list them, change their role, put them out."),
     "doctor": Verb("bot.cli.doctor", "Check settings, database, Redis, clock and callbacks."),
     "migrate": Verb("bot.cli.service", "Bring the database to this version."),
@@ -55,6 +56,10 @@ class Verbs(click.Group):
         module = importlib.import_module(VERBS[cmd_name].module)
         found: click.Command = getattr(module, f"{cmd_name}_command")
         return found
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Leave out the one option there is, which shows this; the verbs fill the screen."""
+        self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of verbs without importing any."""

@@ -33,6 +33,7 @@ class Command(StrEnum):
     INVITE = "invitar"
     TAKE = "tomar"
     RELEASE = "soltar"
+    ALERTS = "alertas"
     LANGUAGE = "idioma"
     HELP = "ayuda"
 
@@ -53,6 +54,7 @@ NEEDS: dict[Command, Action] = {
     Command.INVITE: Action.RESEND,
     Command.TAKE: Action.TALK,
     Command.RELEASE: Action.TALK,
+    Command.ALERTS: Action.CLOSE_ALERTS,
     Command.LANGUAGE: Action.HELP,
     Command.HELP: Action.HELP,
 }
@@ -78,6 +80,7 @@ _OTHER_WORDS = {
     "take": Command.TAKE,
     "assumir": Command.TAKE,
     "release": Command.RELEASE,
+    "alerts": Command.ALERTS,
     "language": Command.LANGUAGE,
     "help": Command.HELP,
     "ajuda": Command.HELP,

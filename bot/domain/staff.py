@@ -54,6 +54,8 @@ class Action(StrEnum):
     """Take a customer's conversation, answer, and give it back."""
     BULK = "bulk"
     """Ask many customers at once by a file."""
+    CLOSE_ALERTS = "close_alerts"
+    """Say that what waited for a person is done."""
     SCHEDULE = "schedule"
     """Have a customer asked time and again, and look at that."""
     MANAGE_SCHEDULES = "manage_schedules"
@@ -75,6 +77,7 @@ _MANAGING = _SELLING | {
     Action.SETTLE,
     Action.APPROVE,
     Action.BULK,
+    Action.CLOSE_ALERTS,
     Action.MANAGE_SCHEDULES,
 }
 

@@ -10,6 +10,7 @@ from bot.domain.staff import Action
 from bot.handlers import (
     bulk,
     menus,
+    staff_alerts,
     staff_approval,
     staff_charge,
     staff_invite,
@@ -133,6 +134,8 @@ def _act(desk: Desk, action: str, data: Mapping[str, object], *, is_proved: bool
     elif action == "file" and is_proved:
         desk.go_to(IDLE)
         _fetch_file(desk, data)
+    elif action == "alert_done":
+        staff_alerts.done(desk, data)
     elif action == "language":
         staff_language.on_button(desk, data)
     elif action.startswith("schedule"):
@@ -238,6 +241,7 @@ _PLAIN: dict[Command, Callable[[Desk, Asked], None]] = {
     Command.INVITE: staff_invite.invite,
     Command.TAKE: staff_talk.take,
     Command.RELEASE: staff_talk.release,
+    Command.ALERTS: staff_alerts.show,
     Command.LANGUAGE: staff_language.ask,
     Command.HELP: _tell_help,
 }

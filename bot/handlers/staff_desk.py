@@ -7,7 +7,7 @@ from bot.domain.payment import Payment
 from bot.domain.staff import MONEY_ACTIONS, Action, may
 from bot.handlers.replies import Choice, Reply, owe_reply
 from bot.handlers.rules import Rules
-from bot.store import conversations, sales
+from bot.store import conversations, sales, schedules
 from bot.store.conversations import Conversation
 from bot.store.engine import Tx
 from bot.store.staff import Staff
@@ -58,12 +58,19 @@ class Desk:
             answers=self.message.tap_id if self._said == 1 else None,
         )
 
-    def choice(self, label: str, action: str, **data: object) -> Choice:
-        """A one-use button for this person in this chat."""
+    def choice(
+        self,
+        label: str,
+        action: str,
+        values: Mapping[str, object] | None = None,
+        /,
+        **data: object,
+    ) -> Choice:
+        """A one-use button for this person in this chat; its label is worded with `values`."""
         token = conversations.offer(
             self.tx, self.message.sender, self.message.user_id, action, data
         )
-        return Choice(f"staff.button.{label}", payload=token)
+        return Choice(f"staff.button.{label}", payload=token, values=values or {})
 
     def go_to(self, state: str, **slots: object) -> None:
         """Move the conversation; what is not named is forgotten, but for the tries at the PIN."""
@@ -81,7 +88,7 @@ class Desk:
 
     def can_see(self, payment: Payment) -> bool:
         """Whether this payment may be shown to whoever writes."""
-        is_own = payment.created_by.startswith(self.staff.actor_prefix)
+        is_own = schedules.asker(self.tx, payment.created_by).startswith(self.staff.actor_prefix)
         return is_own or self.may(Action.SEE_ALL)
 
     def find(self, reference: str) -> Payment | None:

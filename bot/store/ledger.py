@@ -160,6 +160,7 @@ def is_open(tx: Tx, kind: Alert, *, key: str) -> bool:
 class OpenAlert:
     """Something that waits for a person."""
 
+    id: int
     kind: Alert
     payment_id: str | None
     detail: str
@@ -174,9 +175,22 @@ def open_alerts(tx: Tx, *, payment_id: str | None = None, limit: int = 100) -> l
     if payment_id is not None:
         statement = statement.where(alert.c.payment_id == payment_id)
     return [
-        OpenAlert(Alert(row.kind), row.payment_id, row.detail, row.raised_at)
+        OpenAlert(row.id, Alert(row.kind), row.payment_id, row.detail, row.raised_at)
         for row in tx.run(statement)
     ]
+
+
+def close_alert_by_id(tx: Tx, alert_id: int, *, by: str) -> OpenAlert | None:
+    """Say that an alert needs nobody any more; None if none with this id was open."""
+    row = tx.run(
+        alert.update()
+        .where(alert.c.id == alert_id, alert.c.closed_at.is_(None))
+        .values(closed_at=tx.now, closed_by=by)
+        .returning(alert)
+    ).first()
+    if row is None:
+        return None
+    return OpenAlert(row.id, Alert(row.kind), row.payment_id, row.detail, row.raised_at)
 
 
 def count_open_alerts(tx: Tx) -> dict[str, int]:

@@ -67,7 +67,7 @@ def alerts_of(tx: Tx, payment_ids: Sequence[str]) -> dict[str, list[OpenAlert]]:
     )
     found: dict[str, list[OpenAlert]] = {}
     for row in tx.run(statement):
-        entry = OpenAlert(Alert(row.kind), row.payment_id, row.detail, row.raised_at)
+        entry = OpenAlert(row.id, Alert(row.kind), row.payment_id, row.detail, row.raised_at)
         found.setdefault(row.payment_id, []).append(entry)
     return found
 

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.domain.payment import PaymentStatus
+from bot.handlers.alerts import close_alert
 from bot.handlers.payment import cancel_payment, create_payment, resend
 from bot.handlers.rules import Rules
 from bot.store import ledger, links, payments
@@ -104,6 +105,7 @@ class _Endpoints:
             response_class=_Png,
         )
         router.add_api_route("/alerts", self.alerts, methods=["GET"])
+        router.add_api_route("/alerts/{alert_id}/close", self.close_alert, methods=["POST"])
         return router
 
     async def create(self, request: Request) -> Response:
@@ -202,6 +204,16 @@ class _Endpoints:
         """What waits for a person, the oldest hundred."""
         found = await self._store.transact(ledger.open_alerts)
         return Alerts(alerts=[alert_view(alert) for alert in found])
+
+    async def close_alert(self, request: Request, alert_id: int) -> AlertView:
+        """Say that an alert needs nobody any more."""
+        body = await bodies.read_as(
+            request, bodies.CancelBody, region=self._rules.region, is_optional=True
+        )
+        closed = await self._store.transact(lambda tx: close_alert(tx, alert_id, by=body.by))
+        if closed is None:
+            raise NotFoundError("there is no open alert with this id")
+        return alert_view(closed)
 
 
 class _Png(Response):

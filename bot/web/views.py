@@ -66,6 +66,7 @@ class EventView(TypedDict):
 class AlertView(TypedDict):
     """Something that waits for a person."""
 
+    id: int
     kind: str
     payment_id: str | None
     detail: str
@@ -162,6 +163,7 @@ def _view(
 def alert_view(alert: OpenAlert) -> AlertView:
     """One alert as it is read."""
     return {
+        "id": alert.id,
         "kind": alert.kind.value,
         "payment_id": alert.payment_id,
         "detail": alert.detail,

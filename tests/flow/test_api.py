@@ -233,6 +233,7 @@ async def test_nobody_comes_in_without_a_token(local: Api, headers: dict[str, st
         ("POST", "/v1/payments/pay_0001/resend"),
         ("GET", "/v1/payments/pay_0001/qr.png"),
         ("GET", "/v1/alerts"),
+        ("POST", "/v1/alerts/1/close"),
         ("GET", "/v1/openapi.json"),
         ("GET", "/v1/nothing"),
     ]
@@ -618,7 +619,9 @@ async def test_open_alerts_are_listed(api: Api) -> None:
     await api.store.transact(
         lambda tx: ledger.raise_alert(tx, kind, key="k", detail="look", payment_id=payment_id)
     )
+    (found,) = (await api.http.get("/v1/alerts")).json()["alerts"]
     expected = {
+        "id": found["id"],
         "kind": "mismatch",
         "payment_id": payment_id,
         "detail": "look",
@@ -626,6 +629,12 @@ async def test_open_alerts_are_listed(api: Api) -> None:
     }
     assert (await api.http.get("/v1/alerts")).json() == {"alerts": [expected]}
     assert (await api.http.get(f"/v1/payments/{payment_id}")).json()["alerts"] == [expected]
+    close = f"/v1/alerts/{found['id']}/close"
+    closed = await api.http.post(close, json={"by": "eva"})
+    assert (closed.status_code, closed.json()) == (200, expected)
+    assert (await api.http.get("/v1/alerts")).json() == {"alerts": []}
+    assert (await api.http.post(close)).status_code == 404
+    assert (await api.http.post("/v1/alerts/999999/close")).status_code == 404
 
 
 async def test_the_description_has_every_route_and_body(local: Api) -> None:
@@ -638,6 +647,7 @@ async def test_the_description_has_every_route_and_body(local: Api) -> None:
         "/payments/{payment_id}/resend",
         "/payments/{payment_id}/qr.png",
         "/alerts",
+        "/alerts/{alert_id}/close",
         "/bulk",
         "/bulk/{batch_id}",
         "/bulk/{batch_id}/{verb}",

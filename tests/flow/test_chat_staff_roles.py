@@ -30,6 +30,7 @@ _ANSWERS = {
     Command.INVITE: "invitación a Telegram",
     Command.TAKE: "Ningún cliente",
     Command.RELEASE: "ninguna conversación",
+    Command.ALERTS: "una persona",
     Command.LANGUAGE: "español",
     Command.HELP: "REF es su referencia",
 }
