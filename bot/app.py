@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -18,23 +19,27 @@ import uvicorn
 from bot import wiring
 from bot.coordination import open_coordination
 from bot.dispatcher import Dispatcher
+from bot.domain.cards import hide_cards
+from bot.figures import Figures
 from bot.handlers import menus, outgoing, received
 from bot.intake import Intake
+from bot.liveness import LATE_S, Heartbeats, Watchdog
 from bot.migo import AmountUnit, MigoClient
 from bot.relay import Relay
 from bot.scheduler import Scheduler
 from bot.settings import Settings
 from bot.spool import Spool
-from bot.store import inbox, ledger, outbox, showing
+from bot.store import inbox, outbox
 from bot.store.engine import Store, StoreError, Tx
 from bot.store.inbox import Door, Received, Source
 from bot.store.migrate import migrate, needs_migration
 from bot.telemetry.metrics import Metrics
 from bot.web.api import build_api
-from bot.web.app import Health, build_web, security_headers
+from bot.web.app import ROUTES, Health, build_web, security_headers
 from bot.web.callbacks import CallbackDoor, Suspicion
 from bot.web.callers import Proxies, Refusals
 from bot.web.edges import KEEP_ALIVE_S, Edges
+from bot.web.measured import Measured
 from bot.web.webhooks import Doors
 from channels.base import ChannelName, RawRequest
 from channels.errors import ChannelError
@@ -47,6 +52,7 @@ STOP_WITHIN_S = 20.0
 _MIGO_TIMEOUT_S = 35.0
 _SEND_TIMEOUT_S = 30.0
 _WEBHOOK_RETRY_S = 60.0
+_PULSE_S = 1.0
 
 
 class Role(StrEnum):
@@ -66,21 +72,6 @@ ALL_ROLES = frozenset(Role)
 def utc_now() -> datetime:
     """The machine's time."""
     return datetime.now(UTC)
-
-
-class Heartbeats:
-    """When each loop last came round."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-        self._last: dict[str, float] = {}
-
-    def beat(self, name: str) -> None:
-        """Note that the loop of this name lives."""
-        if name not in self._last:
-            gauge = self._metrics.loop_age_seconds.labels(name)
-            gauge.set_function(lambda: time.monotonic() - self._last[name])
-        self._last[name] = time.monotonic()
 
 
 class Application:
@@ -121,7 +112,8 @@ class Application:
         self.rules = wiring.rules(settings, self._channels)
         self._tokens: tuple[str, ...] = ()
         self._metrics = Metrics()
-        self._beats = Heartbeats(self._metrics)
+        self._metrics.coordination_up.set_function(lambda: self._coordination.is_up)
+        self.beats = Heartbeats(self._metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._server: _Server | None = None
         self._scheduler: Scheduler | None = None
@@ -155,11 +147,12 @@ class Application:
             # One process holds the file, so that every claim found in it is a dead one's.
             await self.store.transact(self._take_over)
         self._spawn("coordination", self._coordination.run())
+        self._spawn("event loop", self._pulse())
         if Role.WORKER in self._roles:
             await self.store.transact(lambda tx: menus.owe_customer_menus(tx, self.rules))
             self._start_worker()
         if Role.SCHEDULER in self._roles:
-            self._scheduler = Scheduler(self.store, self.rules, beat=self._beats.beat)
+            self._scheduler = Scheduler(self.store, self.rules, beat=self.beats.beat)
             self._scheduler.start()
             self._stops.append(self._scheduler.stop)
         if Role.WEB in self._roles:
@@ -187,7 +180,7 @@ class Application:
             new_token=new_token,
             clock=self._clock,
             metrics=self._metrics,
-            beat=self._beats.beat,
+            beat=self.beats.beat,
         )
         relay = Relay(
             self.store,
@@ -199,7 +192,7 @@ class Application:
             new_token=new_token,
             clock=self._clock,
             metrics=self._metrics,
-            beat=self._beats.beat,
+            beat=self.beats.beat,
         )
         self._stops += [intake.stop, relay.stop]
         self._spawn("intake", intake.run())
@@ -238,8 +231,9 @@ class Application:
             refusals=refusals,
             invite_links=wiring.invite_links(self._settings, self._channels),
         )
-        health = Health(is_ready=self._is_ready, metrics=self._render_metrics)
-        app = build_web(doors, api, health, tokens=self._tokens)
+        figures = Figures(self.store, self._metrics, self._clock)
+        health = Health(is_ready=self._is_ready, metrics=figures.render)
+        app = Measured(build_web(doors, api, health, tokens=self._tokens), self._metrics, ROUTES)
         edges = Edges(self._metrics, self._proxies, security_headers(doors.public_url))
         config = uvicorn.Config(
             app,
@@ -279,12 +273,20 @@ class Application:
             url = f"{self._settings.web.public_url}/webhooks/telegram"
             self._spawn("telegram", _keep_webhook(telegram, url))
         else:
-            self._spawn("telegram", telegram.poll(self._store_updates))
+            self._spawn("telegram", telegram.poll(partial(self._store_updates, telegram)))
 
-    async def _store_updates(self, updates: Sequence[RawRequest]) -> None:
+    async def _store_updates(
+        self, telegram: wiring.TelegramSource, updates: Sequence[RawRequest]
+    ) -> None:
         """Store polled updates; Telegram is told only afterwards that we have them."""
         received = [
-            Received(Source.TELEGRAM, wiring.update_id(each), each.url, {}, each.body)
+            Received(
+                Source.TELEGRAM,
+                wiring.update_id(each),
+                each.url,
+                {},
+                telegram.cover(each, hide_cards),
+            )
             for each in updates
         ]
         await self.store.transact(lambda tx: inbox.record(tx, received))
@@ -293,23 +295,19 @@ class Application:
         try:
             async with asyncio.timeout(2):
                 await self.store.transact(inbox.next_due)
-        except (StoreError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the database is not there
             _log.warning("not ready: %s", type(error).__name__)
             return False
-        return all(not task.done() for task in self._tasks)
+        late = self.beats.late(LATE_S)
+        if late:
+            _log.warning("not ready: %s is late", ", ".join(late))
+        return not late and all(not task.done() for task in self._tasks)
 
-    async def _render_metrics(self) -> bytes:
-        figures = await self.store.transact(showing.figures)
-        alerts = await self.store.transact(ledger.count_open_alerts)
-        self._metrics.queue_items.labels("outbox.due").set(figures.due)
-        self._metrics.queue_items.labels("outbox.sending").set(figures.sending)
-        self._metrics.queue_items.labels("outbox.dead").set(figures.dead)
-        oldest = figures.oldest_due_at
-        age_s = 0.0 if oldest is None else (self._clock() - oldest).total_seconds()
-        self._metrics.queue_oldest_seconds.labels("outbox").set(age_s)
-        for kind, number in alerts.items():
-            self._metrics.held.labels(kind).set(number)
-        return self._metrics.render()
+    async def _pulse(self) -> None:
+        """Beat for the event loop itself; every role has one."""
+        while True:
+            self.beats.beat("event loop")
+            await asyncio.sleep(_PULSE_S)
 
     def _spawn(self, name: str, work: Coroutine[object, object, None]) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
@@ -333,6 +331,7 @@ class Application:
 
     async def stop(self) -> None:
         """Take nothing new, finish what is under way, and close; 20 s at most."""
+        self.beats.end()
         for stop in self._stops:
             stop()
         if self._server is not None:
@@ -419,8 +418,10 @@ async def serve(settings: Settings, roles: frozenset[Role]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     application = Application(settings, roles=roles)
+    watchdog = Watchdog(application.beats)
     try:
         await application.start()
+        watchdog.start()
         _log.info("paybot is up at %s as %s", application.base_url, ",".join(sorted(roles)))
         waits = [
             asyncio.create_task(stopping.wait()),
@@ -433,3 +434,4 @@ async def serve(settings: Settings, roles: frozenset[Role]) -> None:
             task.result()
     finally:
         await application.stop()
+        watchdog.stop()

@@ -108,6 +108,8 @@ class Intake:
             _log.exception("inbox item %d failed", item.id)
             await self._later(item, type(error).__name__, give_up_as="dead", tries=MAX_ATTEMPTS)
         else:
+            lag_s = (self._clock() - item.received_at).total_seconds()
+            self._metrics.handling_seconds.labels(item.source.value).observe(max(lag_s, 0.0))
             for verdict in verdicts:
                 self._metrics.events.labels(item.source.value, verdict).inc()
 

@@ -5,6 +5,7 @@ provider itself and never decides wording.
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ LEASE = timedelta(seconds=90)
 
 _UNSETTLED_AFTER = timedelta(seconds=60)
 _POLL_S = 1.0
+_BEAT_S = 5.0
 _PAUSE_S = 0.05
 _BATCH = 128
 
@@ -141,7 +143,7 @@ class Relay:
         free = lane.width - lane.under_way
         if free <= 0:
             lane.freed.clear()
-            await lane.freed.wait()
+            await _within(lane.freed, _POLL_S)
             return 0.0
         now = self._clock()
         wanted = lane.breaker.allowed(min(free, _BATCH), under_way=lane.under_way, now=now)
@@ -226,7 +228,7 @@ class Relay:
     async def _settle_forever(self) -> None:
         """Write outcomes until no call is left that could bring another."""
         while not self._is_drained:
-            await self._has_ended.wait()
+            await _within(self._has_ended, _BEAT_S)
             self._has_ended.clear()
             self._beat("relay.settle")
             await self._settle_rest()
@@ -276,3 +278,10 @@ class Relay:
         since = self._unsettled.setdefault(item.id, self._clock())
         if self._clock() - since >= _UNSETTLED_AFTER:
             await self._tell(lambda tx: outages.tell_unsettled(tx, self._rules, item))
+
+
+async def _within(event: asyncio.Event, timeout_s: float) -> None:
+    """Wait for an event, but not for long: who waits beats in between."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await event.wait()

@@ -10,6 +10,10 @@ from typing import Protocol
 class Coordination(Protocol):
     """Politeness and promptness; never the only copy of anything. No method raises."""
 
+    @property
+    def is_up(self) -> bool:
+        """Whether processes hear each other; always so where there is but one."""
+
     async def run(self) -> None:
         """Carry wake-ups between processes until cancelled."""
 

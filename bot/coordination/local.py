@@ -21,6 +21,11 @@ class LocalCoordination:
         self._events: dict[str, asyncio.Event] = {}
         self._leases: dict[str, tuple[str, float]] = {}
 
+    @property
+    def is_up(self) -> bool:
+        """See `Coordination`."""
+        return True
+
     async def run(self) -> None:
         """Do nothing until cancelled: there is nobody else."""
         await asyncio.Event().wait()

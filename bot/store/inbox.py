@@ -253,6 +253,24 @@ def next_due(tx: Tx) -> datetime | None:
     return tx.run(statement).scalar()
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much was received and is not handled yet, and since when."""
+
+    due: int
+    oldest_at: datetime | None
+
+
+def waiting(tx: Tx) -> Waiting:
+    """What is not handled yet, for metrics."""
+    row = tx.run(
+        sa.select(
+            sa.func.count().label("number"), sa.func.min(inbox.c.received_at).label("oldest_at")
+        ).where(inbox.c.status == "new", inbox.c.not_before <= tx.now)
+    ).one()
+    return Waiting(row.number, row.oldest_at)
+
+
 class Door:
     """Stores requests in shared commits: all that arrive while one is in flight share the next."""
 

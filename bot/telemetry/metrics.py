@@ -52,6 +52,13 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.handling_seconds = Histogram(
+            "paybot_handling_seconds",
+            "From the receipt of a callback, report or message until it is booked",
+            ["source"],
+            registry=registry,
+            buckets=SECONDS,
+        )
         self.outcomes = Counter(
             "paybot_outcomes",
             "How calls to providers ended: done, retry_later, refused, uncertain",

@@ -6,13 +6,14 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from bot.app import Application, Role
+from bot.app import STOP_WITHIN_S, Application, Role
 from bot.settings import Settings
 from bot.store.engine import StoreBusyError, StoreError
 from tests.contract.databases import rewound
@@ -21,6 +22,7 @@ from tests.services import eventually, free_port
 
 START_S = 60.0
 STOP_S = 30.0
+SLOW_S = 4.0
 
 
 def settings_of(folder: Path, **extra: str) -> Settings:
@@ -116,10 +118,25 @@ async def test_each_role_does_its_own_work_only(tmp_path: Path) -> None:
     await application.start()
     async with httpx.AsyncClient(base_url=application.base_url) as http:
         assert (await http.get("/readyz")).status_code == 200
-        ages = [
-            line for line in (await http.get("/metrics")).text.splitlines() if "loop_age" in line
+        lines = (await http.get("/metrics")).text.splitlines()
+        ages = [line for line in lines if line.startswith("paybot_loop_age_seconds{")]
+        assert [line.partition("}")[0] for line in ages] == [
+            'paybot_loop_age_seconds{loop="event loop"'
         ]
-        assert not [line for line in ages if not line.startswith("#")]
+        assert 'paybot_http_requests_total{method="GET",route="/readyz",status="200"} 1.0' in lines
+        assert "paybot_coordination_up 1.0" in lines
+    await application.stop()
+
+
+async def test_a_loop_that_is_late_makes_it_not_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application = Application(settings_of(tmp_path))
+    await application.start()
+    async with httpx.AsyncClient(base_url=application.base_url) as http:
+        assert (await http.get("/readyz")).status_code == 200
+        monkeypatch.setattr(application.beats, "late", lambda limit_s: ["intake"])
+        assert (await http.get("/readyz")).status_code == 503
     await application.stop()
 
 
@@ -170,15 +187,20 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 async def test_a_stop_in_mid_call_leaves_nothing_uncertain(
     served: Served, tmp_path: Path, number: signal.Signals
 ) -> None:
-    served.sandbox.faults.order("twilio", "create", "delay", seconds=1.0)
+    served.sandbox.faults.order("twilio", "create", "delay", seconds=SLOW_S)
     payment = await served.create("sms")
     await served.until_message(payment, "link", "sending")
+    served.sandbox.faults.order("migo", "create", "delay", seconds=SLOW_S)
+    await served.create("sms")
+    begun = time.monotonic()
     served.process.send_signal(number)
     await eventually(lambda: served.process.poll() is not None, STOP_S)
+    assert time.monotonic() - begun < STOP_WITHIN_S
     assert served.process.returncode == 0, (tmp_path / "serve.log").read_text()
     with sqlite3.connect(tmp_path / "paybot.db") as books:
         rows = books.execute("select purpose, status, uncertain_count from outbox").fetchall()
     books.close()
     assert ("link", "done", 0) in rows
     assert not [row for row in rows if row[1] == "sending" or row[2]]
+    assert not [row for row in rows if row[1] in ("uncertain", "dead")]
     assert len(list(served.sandbox.twilio.messages)) == 1

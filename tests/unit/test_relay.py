@@ -105,7 +105,7 @@ class Outbox:
         async def is_so() -> bool:
             return await self.count(status) == count
 
-        await eventually(is_so)
+        await eventually(is_so, 20)
 
     def relay(self, width: int = 128, rates: Mapping[str, float] | None = None) -> Relay:
         return Relay(
@@ -283,17 +283,17 @@ async def test_a_provider_that_is_out_is_left_alone_and_tried_one_by_one(box: Ou
     await box.owe(ChannelName.SMS, 30)
     async with box.relaying(width=5):
         await box.until("pending", 30)
-        await eventually(lambda: len(box.performer.begun) >= 10)
+        await eventually(lambda: len(box.performer.begun) >= 10, 20)
         assert len(box.performer.begun) <= 15
 
         async def is_told() -> bool:
             return await box.world.alerts() == [Alert.PROVIDER_OUT]
 
-        await eventually(is_told)
+        await eventually(is_told, 20)
         begun = len(box.performer.begun)
         box.performer.close("sms")
         box.world.clock.advance(seconds=31)
-        await eventually(lambda: len(box.performer.begun) == begun + 1)
+        await eventually(lambda: len(box.performer.begun) == begun + 1, 20)
         box.performer.error = None
         box.performer.closed.pop("sms").set()
         await box.until("done", 30)
