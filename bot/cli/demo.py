@@ -106,6 +106,7 @@ async def _running(folder: Path) -> "AsyncIterator[tuple[Sandbox, Application]]"
         settings = Settings.load(
             {
                 **sandbox.environment(),
+                **sandbox.shop(),
                 "DATABASE_URL": f"sqlite:///{folder}/paybot.db",
                 "PORT": str(_free_port()),
             }

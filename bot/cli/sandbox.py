@@ -46,7 +46,7 @@ async def _run(port: int, smtp_port: int, service: str, env_file: Path | None) -
     await sandbox.start(port=port, smtp_port=smtp_port)
     try:
         sandbox.point_at(service)
-        _hand_out(sandbox.environment(), env_file)
+        _hand_out({**sandbox.environment(), **sandbox.shop()}, env_file)
         click.echo(
             f"phones: {sandbox.base_url}/   webhooks go to {service}   Ctrl-C ends", err=True
         )

@@ -1,5 +1,7 @@
 """The sandbox: all emulators in one ASGI application, and a mail relay beside it."""
 
+from pathlib import Path
+
 import httpx
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -14,6 +16,8 @@ from bot.sandbox.phones.page import page_routes
 from bot.sandbox.server import HttpServer
 from bot.sandbox.twilio.content import TEMPLATES_FILE
 from bot.sandbox.world import World
+
+_CATALOGUE = Path(__file__).with_name("catalogue.toml")
 
 
 class Sandbox(World):
@@ -94,6 +98,10 @@ class Sandbox(World):
         """Let the phones page move the time and ask for money, with a service on this clock."""
         self._beside.companion = companion
         self.journal.touch()
+
+    def shop(self) -> dict[str, str]:
+        """List the settings that give a service something to sell, for people to try."""
+        return {"CATALOGUE": str(_CATALOGUE)}
 
     async def settled(self) -> None:
         """Wait until no webhook is under way."""

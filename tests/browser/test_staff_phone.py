@@ -48,6 +48,7 @@ async def test_each_view_has_four_phones(phones: Watched) -> None:
 
 async def test_an_invite_link_is_opened_by_pasting_it(phones: Watched, sandbox: Sandbox) -> None:
     page = phones.page
+    await expect(page.locator("#staff .invite")).to_contain_text("Not a message")
     await page.get_by_label("Invite link").fill("https://t.me/bot?start=Abc_123-x")
     await page.get_by_role("button", name="Open", exact=True).click()
     bubble = page.locator("#staff .bubble").last

@@ -21,6 +21,7 @@ settle     no     no    yes     yes
 approve    no     no    yes     yes
 talk       no     yes   yes     yes
 bulk       no     no    yes     yes
+close_alerts no   no    yes     yes
 schedule   no     yes   yes     yes
 manage_schedules no no  yes     yes
 """

@@ -113,7 +113,8 @@ function inviteForm(act) {
       if (token) act("telegram", "start", { payload: token });
       input.value = "";
     },
-  }, input, h("button", { type: "submit", class: "chip" }, "Open"));
+  }, h("span", { class: "invite-head" }, "Not a message: join the staff here"), input,
+  h("button", { type: "submit", class: "chip" }, "Open"));
 }
 
 const size = (bytes) => bytes < 1024 ? `${bytes} B` : bytes < 1024 * 1024 ? `${Math.round(bytes / 1024)} KB` : `${(bytes / 1024 / 1024).toFixed(1)} MB`;
