@@ -12,7 +12,7 @@ from bot.domain.calendars import instant
 from bot.domain.payment import Alert
 from bot.domain.planned import Planned
 from bot.domain.recurring import Slot, days_of, write_rule
-from bot.domain.schedule import RunState, Schedule, ScheduleStatus
+from bot.domain.schedule import RunState, Schedule
 from bot.handlers.payment import PaymentRequest, RequestError, create_payment
 from bot.handlers.planning import tell_staff
 from bot.handlers.rules import Rules
@@ -46,24 +46,23 @@ def fire(tx: Tx, rules: Rules, *, limit: int = AT_ONCE) -> int:
 
 
 def _fire(tx: Tx, rules: Rules, schedule: Schedule) -> None:
-    passed = _passed(rules, schedule, tx.now)
-    if not passed:
-        schedules.move(tx, schedule.id, ScheduleStatus.ENDED, None)
+    if schedule.next is None:
         return
-    taken = schedules.taken_days(tx, schedule.id, passed[0].day)
+    before = schedule.next.day - _A_DAY
+    passed = _passed(rules, schedule, before, tx.now)
+    taken = schedules.taken_days(tx, schedule.id, before)
     free = [slot for slot in passed if slot.day not in taken]
     is_in_time = free and tx.now - free[-1].at <= LATE and len(passed) < _MOST_PASSED
     _miss(tx, rules, schedule, free[:-1] if is_in_time else free)
     if is_in_time:
         _make(tx, rules, schedule, free[-1])
-    go_on(tx, rules, schedule, after=passed[-1].day)
+    # Nothing has come where a country moved its clocks since: the same slot is waited for again.
+    go_on(tx, rules, schedule, after=passed[-1].day if passed else before)
 
 
-def _passed(rules: Rules, schedule: Schedule, now: datetime) -> list[Slot]:
-    """The slots that have come, oldest first; after years of downtime only so many at once."""
-    if schedule.next is None:
-        return []
-    coming = slots_after(rules, schedule, schedule.next.day - _A_DAY)
+def _passed(rules: Rules, schedule: Schedule, before: date, now: datetime) -> list[Slot]:
+    """The slots after a date that have come; after years of downtime only so many at once."""
+    coming = slots_after(rules, schedule, before)
     return list(islice(takewhile(lambda slot: slot.at <= now, coming), _MOST_PASSED))
 
 
@@ -116,7 +115,7 @@ def _request(rules: Rules, schedule: Schedule, slot: Slot) -> PaymentRequest:
         phone=ask.phone,
         money=ask.money,
         route=route_on(rules, ask.route),
-        created_by=f"schedule:{schedule.id}",
+        created_by=f"{schedules.PAYMENT_PREFIX}{schedule.id}",
         request_hash=request_hash({"key": key, **ask.document()}),
         name=ask.name,
         email=ask.email,

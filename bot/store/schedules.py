@@ -102,6 +102,19 @@ def read(tx: Tx, schedule_id: str, *, lock: bool = False) -> Schedule | None:
     return None if row is None else _schedule_of(row)
 
 
+PAYMENT_PREFIX = "schedule:"
+"""How `created_by` of a payment begins that a schedule made; its id follows."""
+
+
+def asker(tx: Tx, created_by: str) -> str:
+    """Who is behind a payment: whoever made its schedule, else whoever made the payment."""
+    if not created_by.startswith(PAYMENT_PREFIX):
+        return created_by
+    schedule_id = created_by.removeprefix(PAYMENT_PREFIX)
+    statement = sa.select(schedule.c.created_by).where(schedule.c.id == schedule_id)
+    return str(tx.run(statement).scalar() or created_by)
+
+
 def page(
     tx: Tx,
     *,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -12,6 +13,7 @@ from bot.handlers import firing, schedules
 from bot.handlers.payment import ConflictError, RequestError
 from bot.store import schedules as schedule_store
 from bot.store.payments import TakenError
+from bot.store.schema import schedule
 from channels.base import ChannelName
 from tests.contract.schedules import ASK, add, added, coming, fire, read, runs, states
 from tests.contract.world import STAFF, World
@@ -228,6 +230,26 @@ async def test_a_slot_earlier_on_the_day_it_is_added_is_left_to_the_next(world: 
     at(world, "2026-01-05", 0.5)
     made = await added(world, "weekly mon 09:00")
     assert (await coming(world, made.id))[0] == date(2026, 1, 12)
+
+
+async def test_a_slot_whose_instant_moved_since_is_waited_for_again(world: World) -> None:
+    """As when a country gives up summer time and the zone's data are brought up to date."""
+    made = await added(world, "weekly mon 09:00")
+    await world.run(lambda tx: tx.run(schedule.update().values(next_at=world.clock.now)))
+    assert await fire(world) == 1
+    found = await read(world, made.id)
+    assert (found.status, found.next) == (ScheduleStatus.ACTIVE, made.next)
+    assert await payments(world) == []
+    assert await fire(world) == 0
+
+
+async def test_whose_payment_it_is_follows_from_the_schedule(world: World) -> None:
+    made = await added(world, "weekly mon 09:00", created_by="staff:7 Marta")
+    askers = [
+        await world.run(partial(schedule_store.asker, created_by=by))
+        for by in (f"schedule:{made.id}", "schedule:gone", "api")
+    ]
+    assert askers == ["staff:7 Marta", "schedule:gone", "api"]
 
 
 async def test_the_same_key_is_the_same_schedule(world: World) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from bot.store.schema import payment
 from tests.flow.dialog import new_person
 from tests.flow.service import Service
 from tests.flow.staff import Seller, seller
@@ -170,3 +171,22 @@ async def test_the_role_is_looked_at_again_at_the_button(service: Service, door:
         await rosa.has("Su rol no permite eso")
         found = (await service.http.get(f"/v1/schedules/{made['id']}")).json()
         assert found["status"] == "active"
+
+
+async def test_what_their_schedule_made_is_their_own(service: Service, door: str) -> None:
+    async with seller(service, door) as marta, seller(service, door, name="Luis") as luis:
+        await programs(marta, f"{new_person(service).phone} 77.00 cada lunes Clase")
+        [made] = await schedules_of(service, marta)
+        paid = await service.create("web", customer={"phone": new_person(service).phone})
+        await service.app.store.transact(
+            lambda tx: tx.run(
+                payment.update()
+                .where(payment.c.id == paid["id"])
+                .values(created_by=f"schedule:{made['id']}")
+            )
+        )
+        await marta.says(f"/estado {paid['id']}")
+        await marta.has(paid["id"], "Q150.00")
+        await luis.skips()
+        await luis.says(f"/estado {paid['id']}")
+        await luis.sees("No encuentro ese cobro")

@@ -16,6 +16,7 @@ from bot.scheduler import PARKED_AFTER, Scheduler
 from bot.store import inbox
 from bot.store.engine import Tx
 from bot.store.schema import metadata
+from tests.contract.schedules import added, states
 from tests.contract.world import LEASE, World
 from tests.services import eventually
 
@@ -95,6 +96,18 @@ async def test_what_has_run_out_of_time_expires(world: World, ticks: dict[str, T
     world.clock.advance(hours=2)
     await ticks["expired payments"]()
     assert await world.status(payment.id) is PaymentStatus.EXPIRED
+
+
+async def test_schedules_that_have_come_make_their_payments(
+    world: World, ticks: dict[str, Tick]
+) -> None:
+    made = await added(world, "daily 09:00")
+    await ticks["due schedules"]()
+    assert await states(world, made.id) == []
+    world.clock.advance(hours=3)
+    for _ in range(2):
+        await ticks["due schedules"]()
+    assert await states(world, made.id) == [("2026-01-01", "made")]
 
 
 async def test_a_sweep_that_fails_is_logged_and_comes_again(
