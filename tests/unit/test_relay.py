@@ -279,6 +279,7 @@ async def test_stopping_waits_for_the_last_outcome_to_be_written(
 
 
 async def test_a_provider_that_is_out_is_left_alone_and_tried_one_by_one(box: Outbox) -> None:
+    box.world.set_rules(staff=None)
     box.performer.error = RuntimeError("out")
     await box.owe(ChannelName.SMS, 30)
     async with box.relaying(width=5):
