@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import bulk, callbacks, chats, queue, reminders, sends
+from benchmarks import bulk, callbacks, chats, queue, reminders, sale, sends
 
 
 def main() -> int:
@@ -14,6 +14,7 @@ def main() -> int:
         "bulk": bulk.main,
         "reminders": reminders.main,
         "queue": queue.main,
+        "sale": sale.main,
     }
     wanted = sys.argv[1:] or list(runs)
     reached = [runs[name]() for name in wanted]
