@@ -4,7 +4,7 @@ An adapter takes one finished message and hands it to one provider, once. It nev
 never words, never rate-limits and never logs what a message says.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -281,6 +281,12 @@ class InboundChannel(Channel, Protocol):
 
         Raises:
             BadSignatureError: missing, wrong or stale proof.
+        """
+
+    def cover(self, request: RawRequest, hide: Callable[[str], str]) -> bytes:
+        """The body of a verified request with all that a person wrote as `hide` gives it back.
+
+        The very bytes where that changes nothing, or where they cannot be read. No I/O.
         """
 
     def parse(self, request: RawRequest) -> Sequence[InboundEvent]:

@@ -158,6 +158,10 @@ class Sms:
         """See `InboundChannel.verify`."""
         return self._webhooks.verify(request)
 
+    def cover(self, request: RawRequest, hide: Callable[[str], str]) -> bytes:
+        """See `InboundChannel.cover`."""
+        return self._webhooks.cover(request, hide)
+
     def parse(self, request: RawRequest) -> Sequence[InboundEvent]:
         """See `InboundChannel.parse`; requests about WhatsApp are read as well."""
         return self._webhooks.parse(request)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from bot.domain.cards import mask_cards
+from bot.domain.cards import has_hidden_card
 from bot.domain.heard import Act, Option, Say, Scope, Turn
 from bot.domain.identity import PhoneError, parse_phone
 from bot.domain.payment import Customer
@@ -25,16 +25,13 @@ _PROVIDER_STOP, _PROVIDER_START = "STOP", "START"
 def on_message(
     tx: Tx, rules: Rules, message: InboundMessage, *, inbox_id: int, received_at: datetime
 ) -> None:
-    """Give a message to the dialogue of whoever wrote it; card numbers are covered before that."""
+    """Give a message to the dialogue of whoever wrote it."""
     member = find_active(tx, message.sender, message.user_id)
     if member is not None:
-        # Not covered here: a phone and an amount side by side may read like a card number.
         staff.on_staff_message(
             tx, rules, member, message, inbox_id=inbox_id, received_at=received_at
         )
         return
-    text, has_card = mask_cards(message.text)
-    message = replace(message, text=text)
     token = _start_token(message)
     if token is not None and staff.join(tx, rules, message, token, inbox_id=inbox_id):
         return
@@ -45,7 +42,7 @@ def on_message(
         inbox_id=inbox_id,
         received_at=received_at,
         token=token,
-        has_card=has_card,
+        has_card=has_hidden_card(message.text),
     )
 
 

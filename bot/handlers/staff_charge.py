@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.domain.cards import mask_cards
+from bot.domain.cards import hide_cards
 from bot.domain.commands import ChargeError, ChargeProblem, parse_charge
 from bot.domain.identity import mask
 from bot.domain.money import Money
@@ -59,7 +59,7 @@ def _covered(draft: Draft) -> Draft:
     """The draft without a card number in its concept, which many will read."""
     if draft.concept is None:
         return draft
-    return replace(draft, concept=mask_cards(draft.concept)[0])
+    return replace(draft, concept=hide_cards(draft.concept))
 
 
 def shows_choices(desk: Desk) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 
-from bot.domain.cards import mask_cards
+from bot.domain.cards import hide_cards
 from bot.domain.commands import Asked, ChargeError, parse_charge
 from bot.domain.identity import mask
 from bot.domain.money import Money
@@ -41,7 +41,7 @@ def schedule(desk: Desk, asked: Asked) -> None:
     except RuleError:
         desk.say("schedule_usage")
         return
-    concept = mask_cards(" ".join(rest))[0] or None
+    concept = hide_cards(" ".join(rest)) or None
     _show_draft(desk, Draft.of(charge).to_slots() | {"concept": concept}, rule)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bot.domain.cards import mask_cards
+from bot.domain.cards import hide_cards
 from bot.domain.commands import Asked
 from bot.domain.staff import Action
 from bot.handlers import handoff
@@ -40,7 +40,7 @@ def release(desk: Desk, asked: Asked) -> None:
 
 def on_text(desk: Desk, help_values: Mapping[str, object]) -> None:
     """Pass free text on to the customer whose conversation is held, else help."""
-    text, replied_to = mask_cards(desk.message.text)[0], desk.message.replied_to
+    text, replied_to = hide_cards(desk.message.text), desk.message.replied_to
     may_talk = desk.may(Action.TALK)
     if may_talk and handoff.to_customer(desk.tx, desk.rules, desk.staff, text, replied_to):
         return

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from bot.domain.cards import hide_cards
 from bot.store.inbox import Received, Source
 from bot.web.callers import Refusals
 from channels.base import InboundChannel, RawRequest
@@ -105,7 +106,7 @@ class Doors:
         max_bytes: int,
         bad_proof: int,
     ) -> Response | None:
-        """Verify and store; the refusal where there is one."""
+        """Verify, cover card numbers, and store; the refusal where there is one."""
         if channel is None:
             return self.refusals.refuse(request.scope, source.value, 404)
         headers = _headers_of(request)
@@ -118,7 +119,8 @@ class Doors:
             event_id = channel.verify(raw)
         except BadSignatureError:
             return self.refusals.refuse(request.scope, source.value, bad_proof)
-        await self.put(self._received(request, source, event_id, headers, body))
+        kept = channel.cover(raw, hide_cards)
+        await self.put(self._received(request, source, event_id, headers, kept))
         return None
 
     def _url_of(self, request: Request) -> str:

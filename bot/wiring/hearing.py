@@ -23,6 +23,9 @@ class TelegramSource(Protocol):
     async def set_webhook(self, url: str) -> None:
         """Have updates sent to `url`."""
 
+    def cover(self, request: RawRequest, hide: Callable[[str], str]) -> bytes:
+        """See `InboundChannel.cover`."""
+
 
 def twilio_channel(channels: Mapping[ChannelName, Channel]) -> InboundChannel | None:
     """Either Twilio channel: both prove and read the same requests."""

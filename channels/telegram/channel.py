@@ -21,7 +21,7 @@ from channels.errors import BadSignatureError, NotSentError, UnsupportedError
 from channels.outcome import new_client
 from channels.telegram.files import fetch_file
 from channels.telegram.polling import Poller
-from channels.telegram.updates import parse_update, update_id
+from channels.telegram.updates import cover_update, parse_update, update_id
 
 if TYPE_CHECKING:
     from channels.telegram.api import BotApi
@@ -135,6 +135,10 @@ class Telegram:
         if self._secret is None or not is_same:
             raise BadSignatureError("wrong secret token")
         return update_id(request.body)
+
+    def cover(self, request: RawRequest, hide: Callable[[str], str]) -> bytes:
+        """See `InboundChannel.cover`."""
+        return cover_update(request.body, hide)
 
     def parse(self, request: RawRequest) -> Sequence[InboundEvent]:
         """See `InboundChannel.parse`."""

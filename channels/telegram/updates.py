@@ -5,7 +5,7 @@ Source: Telegram Bot API, "Update", read 2026-11.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,6 +20,10 @@ from channels.base import (
 from channels.errors import MalformedError
 
 _REACHABLE: Final = {"member": True, "kicked": False}
+_WRITTEN: Final = frozenset(
+    {"text", "caption", "title", "first_name", "last_name", "file_name", "question", "query"}
+)
+"""Where people write; all else is numbers, ids, kinds and what we wrote ourselves."""
 _FORWARDED: Final = ("forward_origin", "forward_date")
 Json = Mapping[str, Any]
 
@@ -30,6 +34,26 @@ def update_id(body: bytes) -> str | None:
         return str(_number(_document(body), "update_id"))
     except MalformedError:
         return None
+
+
+def cover_update(body: bytes, hide: Callable[[str], str]) -> bytes:
+    """An update with every text and name in it as `hide` gives it back."""
+    try:
+        document = _document(body)
+        covered = _covered(document, hide)
+    except (MalformedError, RecursionError):
+        return body
+    return body if covered == document else json.dumps(covered).encode()
+
+
+def _covered(value: object, hide: Callable[[str], str], name: str = "") -> object:
+    if isinstance(value, str):
+        return hide(value) if name in _WRITTEN else value
+    if isinstance(value, list):
+        return [_covered(each, hide, name) for each in value]
+    if isinstance(value, dict):
+        return {key: _covered(each, hide, key) for key, each in value.items()}
+    return value
 
 
 def parse_update(body: bytes) -> Sequence[InboundEvent]:

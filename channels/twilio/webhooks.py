@@ -5,7 +5,7 @@ Pure; both channels use it, for a request says itself which of them it is about.
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from twilio.request_validator import RequestValidator
 
@@ -23,6 +23,8 @@ from channels.twilio.codes import FAILURES, STATES, refusal_of
 from channels.twilio.media import document_of
 
 _MAX_FIELDS: Final = 500
+_WRITTEN: Final = frozenset({"Body", "ButtonText", "ListTitle", "ProfileName", "Label", "Address"})
+"""Parameters of what a person wrote or chose; the others are numbers, ids and kinds."""
 _WHATSAPP: Final = "whatsapp:"
 _build_validator: Callable[..., Any] = RequestValidator
 
@@ -32,11 +34,11 @@ class _Form(dict[str, str]):
 
     def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
         super().__init__(pairs)
-        self._pairs = pairs
+        self.pairs = pairs
 
     def getlist(self, name: str) -> list[str]:
         """All values of `name`."""
-        return [value for each, value in self._pairs if each == name]
+        return [value for each, value in self.pairs if each == name]
 
 
 class TwilioWebhooks:
@@ -75,6 +77,17 @@ class TwilioWebhooks:
         if not _is_json(request) and form.get("AccountSid") != self._account_sid:
             raise BadSignatureError("another account")
         return _event_id(form)
+
+    def cover(self, request: RawRequest, hide: Callable[[str], str]) -> bytes:
+        """See `InboundChannel.cover`; the other parameters stay as they are."""
+        try:
+            if _is_json(request):
+                return hide(request.body.decode("utf-8")).encode()
+            pairs = _read(request).pairs
+        except (MalformedError, UnicodeDecodeError):
+            return request.body
+        covered = [(name, hide(value) if name in _WRITTEN else value) for name, value in pairs]
+        return request.body if covered == list(pairs) else urlencode(covered).encode()
 
     def parse(self, request: RawRequest) -> Sequence[InboundEvent]:
         """Read a verified request.

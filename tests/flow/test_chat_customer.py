@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import unquote_plus
 
 import pytest
 import pytest_asyncio
@@ -255,6 +256,11 @@ async def test_a_card_number_is_covered_and_warned_of(talking: Service, channel:
             kept = "".join(str(row[0]) for row in rows)
             assert "4111 1111" not in kept
             assert "5555-5555" not in kept
+        bodies = await talking.select("select body from inbox")
+        received = "".join(unquote_plus(bytes(body).decode()) for (body,) in bodies)
+        assert "4111 1111" not in received
+        assert "5555-5555" not in received
+        assert "1111, cobre ah" in received
 
 
 async def test_a_repeated_update_changes_nothing(talking: Service, channel: str) -> None:
