@@ -30,7 +30,8 @@ def alerts_command(context: click.Context, is_json: bool) -> None:
     elif not found["alerts"]:
         click.echo("nothing waits for a person")
     else:
-        display.print_table(("ID", "SINCE", "KIND", "PAYMENT", "WHY"), map(_row, found["alerts"]))
+        rows = [_row(each) for each in found["alerts"]]
+        display.print_table(("ID", "SINCE", "KIND", "PAYMENT", "WHY"), rows)
 
 
 def _row(alert: Json) -> tuple[str, ...]:
