@@ -54,70 +54,48 @@ def accept(tx: Tx, accepted: Sequence[Acceptance]) -> None:
 def _accept_at_once(tx: Tx, accepted: Sequence[Acceptance]) -> None:
     """The same where each row of a statement would be a message to a server."""
     items = [each.item for each in accepted]
-    values: dict[str, object] = {
-        "b_ids": [item.id for item in items],
-        "b_provider_ids": [each.provider_id for each in accepted],
-        "b_deliver_bys": [each.deliver_by for each in accepted],
-        "b_tries": [item.tries for item in items],
-        "b_channels": ["" if item.channel is None else item.channel.value for item in items],
-        "b_addresses": [item.address or "" for item in items],
+    common: dict[str, object] = {
+        "b_id": [item.id for item in items],
+        "b_provider_id": [each.provider_id for each in accepted],
         "b_now": tx.now,
     }
-    tx.run(_ACCEPT_ALL, {name: values[name] for name in _NAMES_OF_ENDS})
-    tx.run(_NOTE_ALL, {name: values[name] for name in _NAMES_OF_TRIES})
+    tx.run(_ACCEPT_ALL, {**common, "b_deliver_by": [each.deliver_by for each in accepted]})
+    tried: dict[str, object] = {
+        "b_try_no": [item.tries for item in items],
+        "b_channel": ["" if item.channel is None else item.channel.value for item in items],
+        "b_address": [item.address or "" for item in items],
+    }
+    tx.run(_NOTE_ALL, common | tried)
 
 
-def _column_of(name: str, type_: sa.types.TypeEngine[Any]) -> "sa.BindParameter[Any]":
-    return sa.bindparam(name, type_=ARRAY(type_))
+def _listed(name: str, *columns: "sa.Column[Any]") -> "sa.TableValuedAlias":
+    """Rows that come as one array for each of these columns."""
+    binds = [sa.bindparam(f"b_{column.name}", type_=ARRAY(column.type)) for column in columns]
+    names = [column.name for column in columns]
+    return sa.func.unnest(*binds).table_valued(*names, name=name).render_derived()
 
 
-_NAMES_OF_ENDS = ("b_ids", "b_provider_ids", "b_deliver_bys", "b_now")
-_NAMES_OF_TRIES = ("b_ids", "b_tries", "b_channels", "b_addresses", "b_provider_ids", "b_now")
 _NOW = sa.bindparam("b_now", type_=outbox.c.updated_at.type)
-_ends = (
-    sa.func.unnest(
-        _column_of("b_ids", sa.BigInteger()),
-        _column_of("b_provider_ids", sa.Text()),
-        _column_of("b_deliver_bys", outbox.c.deliver_by.type),
-    )
-    .table_valued("id", "provider_id", "deliver_by", name="ends")
-    .render_derived()
-)
+_ended = _listed("ended", outbox.c.id, outbox.c.provider_id, outbox.c.deliver_by)
 _ACCEPT_ALL = (
     outbox.update()
-    .where(outbox.c.id == _ends.c.id)
+    .where(outbox.c.id == _ended.c.id)
     .values(
         status="done",
-        provider_id=_ends.c.provider_id,
+        provider_id=_ended.c.provider_id,
         delivery=None,
-        deliver_by=_ends.c.deliver_by,
+        deliver_by=_ended.c.deliver_by,
         lease_until=None,
         last_error=None,
         updated_at=_NOW,
     )
 )
-_tries = (
-    sa.func.unnest(
-        _column_of("b_ids", sa.BigInteger()),
-        _column_of("b_tries", sa.Integer()),
-        _column_of("b_channels", sa.Text()),
-        _column_of("b_addresses", sa.Text()),
-        _column_of("b_provider_ids", sa.Text()),
-    )
-    .table_valued("id", "try_no", "channel", "address", "provider_id", name="tries")
-    .render_derived()
-)
+_TRIED = ("try_no", "channel", "address", "provider_id")
+_tried = _listed("tried", outbox.c.id, *(delivery.c[name] for name in _TRIED))
 _NOTE_ALL = delivery.insert().from_select(
-    ["outbox_id", "try_no", "channel", "address", "outcome", "provider_id", "at", "updated_at"],
+    ["outbox_id", *_TRIED, "outcome", "at", "updated_at"],
     sa.select(
-        _tries.c.id,
-        _tries.c.try_no,
-        _tries.c.channel,
-        _tries.c.address,
-        sa.literal("accepted"),
-        _tries.c.provider_id,
-        _NOW,
-        _NOW,
+        _tried.c.id, *(_tried.c[name] for name in _TRIED), sa.literal("accepted"), _NOW, _NOW
     ),
 )
 _ACCEPT = (
