@@ -21,6 +21,7 @@ from bot.handlers import (
     payment,
     promises,
     received,
+    silence,
 )
 from bot.handlers.rules import Rules
 from bot.store.engine import Store, Tx
@@ -49,6 +50,8 @@ class Scheduler:
         sweeps: dict[str, tuple[float, Callable[[Tx], int]]] = {
             "lapsed claims": (5, self.release_lapsed),
             "overdue deliveries": (2, lambda tx: outgoing.on_overdue(tx, self._rules)),
+            "silent links": (600, lambda tx: silence.list_silent(tx, self._rules)),
+            "no callbacks": (600, lambda tx: silence.notice_no_callbacks(tx, self._rules)),
             "silent messages": (30, lambda tx: delivery.ask_silent(tx, self._rules)),
             "parked facts": (
                 10,

@@ -148,6 +148,12 @@ def close_alert(tx: Tx, kind: Alert, *, key: str, by: str) -> bool:
     return result.rowcount == 1
 
 
+def was_raised(tx: Tx, kind: Alert, *, key: str) -> bool:
+    """Whether this alert was ever raised, open or closed."""
+    statement = sa.select(alert.c.id).where(alert.c.key == f"{kind.value}:{key}")
+    return tx.run(statement).first() is not None
+
+
 def is_open(tx: Tx, kind: Alert, *, key: str) -> bool:
     """Whether this alert still waits for a person."""
     statement = sa.select(alert.c.id).where(
