@@ -22,6 +22,7 @@ from bot.handlers import (
     promises,
     received,
     silence,
+    summary,
 )
 from bot.handlers.rules import Rules
 from bot.store.engine import Store, Tx
@@ -29,6 +30,9 @@ from bot.store.engine import Store, Tx
 _log = logging.getLogger(__name__)
 
 PARKED_AFTER = timedelta(seconds=20)
+
+_IDLE_S = {"bulk rows": 1.0, "bulk cards": 15.0}
+"""Pauses after a sweep that found nothing, where it is quick while there is work."""
 
 
 class Scheduler:
@@ -48,8 +52,8 @@ class Scheduler:
     def start(self) -> None:
         """Begin to tick."""
         sweeps: dict[str, tuple[float, Callable[[Tx], int]]] = {
-            "lapsed claims": (5, self.release_lapsed),
-            "overdue deliveries": (2, lambda tx: outgoing.on_overdue(tx, self._rules)),
+            "lapsed claims": (10, self.release_lapsed),
+            "overdue deliveries": (5, lambda tx: outgoing.on_overdue(tx, self._rules)),
             "silent links": (600, lambda tx: silence.list_silent(tx, self._rules)),
             "no callbacks": (600, lambda tx: silence.notice_no_callbacks(tx, self._rules)),
             "silent messages": (30, lambda tx: delivery.ask_silent(tx, self._rules)),
@@ -59,6 +63,7 @@ class Scheduler:
             ),
             "expired payments": (15, payment.expire_payments),
             "promises": (60, lambda tx: promises.end_promises(tx, self._rules)),
+            "summary": (30, lambda tx: summary.tell_day(tx, self._rules)),
             "idle conversations": (60, lambda tx: handoff.return_idle(tx, self._rules)),
             "bulk rows": (0.25, lambda tx: batches.send_some(tx, self._rules)),
             "due schedules": (1, lambda tx: firing.fire(tx, self._rules)),
@@ -78,6 +83,11 @@ class Scheduler:
         # A sweep that is still at work when its next tick comes is no news.
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._metronome.start()
+
+    def _put_off(self, name: str, wait_s: float) -> None:
+        job = self._metronome.get_job(name)
+        if job is not None:
+            job.modify(next_run_time=datetime.now(UTC) + timedelta(seconds=wait_s))
 
     def sweep_now(self) -> None:
         """Have every sweep tick at once, and then at its own pace again."""
@@ -105,6 +115,7 @@ class Scheduler:
 
     async def _tick(self, name: str, sweep: Callable[[Tx], int]) -> None:
         self._beat("scheduler")
+        idle_s = _IDLE_S.get(name)
         self._ticking += 1
         self._is_idle.clear()
         try:
@@ -116,5 +127,7 @@ class Scheduler:
             self._ticking -= 1
             if not self._ticking:
                 self._is_idle.set()
+        if not found and idle_s is not None:
+            self._put_off(name, idle_s)
         if found:
             _log.info("swept %d %s", found, name)

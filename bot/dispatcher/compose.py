@@ -1,6 +1,6 @@
 """Turns an outbox item into one finished message for one channel. No I/O."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -112,6 +112,13 @@ class Composer:
             replaces=_text(payload.get("replaces")) if limits.can_replace else None,
             answers=_text(payload.get("answers")),
         )
+
+    def sayer(self, item: OutboxItem) -> Callable[[str], str]:
+        """Words plain phrases for whoever reads this item."""
+        phrases, locale = self._phrases, self._locale_of(item)
+        if phrases is None:
+            return lambda key: key
+        return lambda key: phrases.render(key, locale, {}, self._time_zone)
 
     def menu(self, item: OutboxItem) -> dict[str, str]:
         """Word a menu of commands: each command with what it does."""

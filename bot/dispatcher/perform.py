@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from bot.dispatcher.compose import Composer
+from bot.dispatcher.picture import with_chart
 from bot.domain.bulk import BulkRow, FileError
 from bot.domain.delivery import (
     Asked,
@@ -253,6 +254,8 @@ class Dispatcher:
         if message is None:
             reason = f"outside the 24-hour window and no approved template for {item.purpose.value}"
             return Refused(reason, code="no_template", refusal=Refusal.TEMPLATE)
+        say = self._composer.sayer(item)
+        message = await with_chart(item, message, channel.limits, say)
         if channel.limits.reports_delivery:
             message = replace(message, status_url=self._status_url(item))
         if self._sending.mode is SendMode.DRY:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -84,6 +84,8 @@ class Rules:
     """When and how often customers are reminded."""
     next_slot: Callable[[Rule, ZoneInfo, date], Slot] = _no_slot
     """When a recurring rule comes next, on a later date than the one given."""
+    summary_at: time | None = None
+    """When staff are told of the day, by the merchant's clock; None is never."""
     plans: Mapping[str, Plan] = field(default_factory=dict)
     """The merchant's own reminder plans by name."""
 

@@ -214,9 +214,10 @@ class ReminderSettings(Group):
 
 
 class StaffSettings(Group):
-    """How much those who send links from a chat may ask for."""
+    """How much those who send links from a chat may ask for, and when they are told of the day."""
 
     caps: values.StaffCaps = Field(default_factory=dict, alias="STAFF_CAPS")
+    summary_at: values.DayTimeOrOff = Field(time(18), alias="SUMMARY_TIME")
 
 
 class LogSettings(Group):

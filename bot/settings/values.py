@@ -136,6 +136,15 @@ def _day_time(value: str | time) -> time:
     return time(int(match[1]), int(match[2]))
 
 
+def _day_time_or_off(value: str | time | None) -> time | None:
+    if value is None or value == "off":
+        return None
+    try:
+        return _day_time(value)
+    except ValueError:
+        raise ValueError("must be a time of the day like 18:00, or off") from None
+
+
 def _currencies(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value or not all(map(is_currency, value)):
         raise ValueError("must list ISO 4217 codes like GTQ,USD")
@@ -284,6 +293,7 @@ TimeZone = Annotated[str, AfterValidator(_time_zone)]
 CountryZones = Annotated[Mapping[str, str], BeforeValidator(_country_zones)]
 WeekHours = Annotated[tuple[Hours, ...], BeforeValidator(_week_hours)]
 DayTime = Annotated[time, BeforeValidator(_day_time)]
+DayTimeOrOff = Annotated[time | None, BeforeValidator(_day_time_or_off)]
 ExistingPath = Annotated[Path, AfterValidator(_existing)]
 Names = Annotated[tuple[str, ...], BeforeValidator(split)]
 Networks = Annotated[Names, AfterValidator(_networks)]

@@ -112,6 +112,7 @@ def rules(settings: Settings, channels: Mapping[ChannelName, Channel]) -> Rules:
         time_zone=settings.merchant.timezone,
         reminding=reminding(settings),
         plans=plans(settings),
+        summary_at=settings.staff.summary_at,
         next_slot=next_slot,
         edits=frozenset(name for name, channel in channels.items() if channel.limits.can_replace),
         caps=Caps(settings.staff.caps),

@@ -59,6 +59,7 @@ class Service:
             "DATA_DIR": str(self._folder),
             "PORT": str(self.port),
             "API_TOKENS": TOKEN,
+            "SUMMARY_TIME": "off",
             "SEND_RATES": "whatsapp=1000,sms=1000,email=1000,telegram=1000",
             **self._extra,
         }

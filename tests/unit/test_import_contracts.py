@@ -34,6 +34,7 @@ PLANTED = {
     "aiogram has one doorway": ("bot/handlers/planted.py", "import aiogram"),
     "APScheduler has two doorways": ("bot/handlers/planted.py", "import apscheduler"),
     "dateparser has one doorway": ("bot/handlers/planted.py", "import dateparser"),
+    "matplotlib has one doorway": ("bot/handlers/planted.py", "import matplotlib"),
     "openpyxl has one doorway": ("bot/handlers/planted.py", "import openpyxl"),
     "httpx has few doorways": ("bot/handlers/planted.py", "import httpx"),
 }

@@ -162,6 +162,8 @@ def test_wrong_and_missing_are_told_together() -> None:
         ("SEND_MODE", "dry:+50255551234"),
         ("SEND_MODE", "off"),
         ("FALLBACK_AFTER", "sms=-1"),
+        ("SUMMARY_TIME", "25:00"),
+        ("SUMMARY_TIME", "never"),
         ("LOG_FORMAT", "xml"),
         ("LOG_LEVEL", "LOUD"),
     ],
@@ -171,6 +173,12 @@ def test_a_wrong_value_is_one_line_under_its_name_without_the_value(name: str, v
     assert line.startswith(f"{name}: ")
     if len(value) > 4 and name.endswith(("_URL", "SECRET", "TOKEN")):
         assert value not in line
+
+
+def test_the_summary_has_an_hour_or_is_off() -> None:
+    assert load().staff.summary_at == time(18)
+    assert load(SUMMARY_TIME="7:05").staff.summary_at == time(7, 5)
+    assert load(SUMMARY_TIME="off").staff.summary_at is None
 
 
 def test_a_key_pair_stands_in_for_the_token() -> None:
