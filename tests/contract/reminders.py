@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.domain.delivery import Done, LinkMade, Outcome, Purpose, Sent
+from bot.domain.payment import Payment
 from bot.store import outbox
 from bot.store.outbox import MIGO_LANE, OutboxItem
 from channels.base import ChannelName, DeliveryState
@@ -36,6 +37,9 @@ class Life:
     world: World
     went: list[Went] = field(default_factory=list)
     made: int = 0
+
+    async def create(self, **details: object) -> Payment:
+        return await self.world.create(**{"reminders": "default", **details})  # type: ignore[arg-type]
 
     async def settle(self, item: OutboxItem) -> None:
         self.made += 1

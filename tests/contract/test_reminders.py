@@ -35,14 +35,14 @@ async def reminders(life: Life, payment_id: str) -> list[tuple[str, str]]:
 
 
 async def test_a_link_plans_one_reminder_and_one_row(life: Life) -> None:
-    made = await life.world.create()
+    made = await life.create()
     await life.work()
     assert await reminders(life, made.id) == [("01-06 16:00", "pending")]
 
 
 async def test_a_series_goes_out_step_by_step_and_no_more(life: Life) -> None:
     life.world.set_rules(link_ttl=timedelta(days=20))
-    made = await life.world.create()
+    made = await life.create()
     await life.days(19)
     assert [(f"{went.at:%m-%d %H:%M}", went.tone) for went in life.went] == [
         ("01-06 16:00", "friendly"),
@@ -55,14 +55,14 @@ async def test_a_series_goes_out_step_by_step_and_no_more(life: Life) -> None:
 
 
 async def test_a_reminder_goes_at_ten_where_the_customer_is(life: Life) -> None:
-    await life.world.create(phone="+56961234567")
+    await life.create(phone="+56961234567")
     await life.days(2)
     assert [f"{went.at:%m-%d %H:%M}" for went in life.went] == ["01-06 13:00"]
 
 
 @pytest.mark.parametrize("wanted", ["off", []])
 async def test_who_wants_none_gets_none(life: Life, wanted: object) -> None:
-    made = await life.world.create(reminders=wanted)
+    made = await life.create(reminders=wanted)
     await life.days(10)
     assert life.went == []
     assert await reminders(life, made.id) == []
@@ -70,7 +70,7 @@ async def test_who_wants_none_gets_none(life: Life, wanted: object) -> None:
 
 async def test_own_steps_around_the_due_date(life: Life) -> None:
     due = MORNING + timedelta(days=8)
-    await life.world.create(reminders=["due-2", "due+1 last"], due_at=due)
+    await life.create(reminders=["due-2", "due+1 last"], due_at=due)
     await life.days(12)
     assert [(f"{went.at:%m-%d}", went.tone) for went in life.went] == [
         ("01-12", "friendly"),
@@ -79,7 +79,7 @@ async def test_own_steps_around_the_due_date(life: Life) -> None:
 
 
 async def test_a_paid_payment_is_reminded_of_no_more(life: Life) -> None:
-    made = await life.world.create()
+    made = await life.create()
     await life.days(1)
     [[uid]] = await life.world.select("select uid from link")
     await life.world.callback(str(uid), FactStatus.APPROVED)
@@ -91,7 +91,7 @@ async def test_a_paid_payment_is_reminded_of_no_more(life: Life) -> None:
 async def test_a_paid_payment_is_not_reminded_of_even_if_its_row_was_forgotten(
     life: Life,
 ) -> None:
-    made = await life.world.create()
+    made = await life.create()
     await life.work()
     [[uid]] = await life.world.select("select uid from link")
     await life.world.callback(str(uid), FactStatus.APPROVED)
@@ -109,7 +109,7 @@ async def test_a_paid_payment_is_not_reminded_of_even_if_its_row_was_forgotten(
 
 async def test_downtime_is_caught_up_with_in_one_message(life: Life) -> None:
     life.world.set_rules(link_ttl=timedelta(days=60))
-    made = await life.world.create()
+    made = await life.create()
     await life.work()
     life.world.clock.advance(days=8)
     await life.days(30)
@@ -118,7 +118,7 @@ async def test_downtime_is_caught_up_with_in_one_message(life: Life) -> None:
 
 
 async def test_who_said_stop_gets_none(life: Life) -> None:
-    made = await life.world.create()
+    made = await life.create()
     await life.work()
     await life.world.run(lambda tx: people.set_wishes(tx, made.customer_id, wants_reminders=False))
     await life.days(5)
@@ -128,7 +128,7 @@ async def test_who_said_stop_gets_none(life: Life) -> None:
 
 
 async def test_a_stop_on_one_channel_moves_the_reminder_to_the_next_for_good(life: Life) -> None:
-    made = await life.world.create()
+    made = await life.create()
     await life.work()
     address = Address(ChannelName.WHATSAPP, "+50255551234")
     await life.world.run(lambda tx: people.set_reach(tx, address, reach="opted_out", reason="BAJA"))
@@ -139,7 +139,7 @@ async def test_a_stop_on_one_channel_moves_the_reminder_to_the_next_for_good(lif
 
 async def test_a_pause_and_a_promise_move_it(life: Life) -> None:
     life.world.set_rules(link_ttl=timedelta(days=30))
-    made = await life.world.create()
+    made = await life.create()
     await life.work()
     day = date(2026, 1, 9)
     await life.world.run(lambda tx: reminding.remind_on(tx, life.world.rules, made.id, day))
@@ -152,7 +152,7 @@ async def test_a_pause_and_a_promise_move_it(life: Life) -> None:
 
 async def test_a_promise_after_the_last_reminder_is_still_kept_in_mind(life: Life) -> None:
     life.world.set_rules(link_ttl=timedelta(days=60))
-    made = await life.world.create()
+    made = await life.create()
     await life.days(9)
     assert len(life.went) == 3
     day = date(2026, 1, 20)
@@ -163,8 +163,8 @@ async def test_a_promise_after_the_last_reminder_is_still_kept_in_mind(life: Lif
 
 async def test_several_debts_are_one_message_with_a_list(life: Life) -> None:
     life.world.set_rules(link_ttl=timedelta(days=30))
-    first = await life.world.create(concept="Enero")
-    second = await life.world.create(concept="Febrero")
+    first = await life.create(concept="Enero")
+    second = await life.create(concept="Febrero")
     await life.days(1)
     [went] = life.went
     assert went.payment_ids == (first.id, second.id)
@@ -174,8 +174,8 @@ async def test_several_debts_are_one_message_with_a_list(life: Life) -> None:
 
 
 async def test_a_list_leaves_out_what_was_paid_before_it_was_sent_again(life: Life) -> None:
-    await life.world.create(concept="Enero")
-    await life.world.create(concept="Febrero")
+    await life.create(concept="Enero")
+    await life.create(concept="Febrero")
     await life.work()
     life.world.clock.now = MORNING + timedelta(days=1)
     item = await life.world.claim_one("whatsapp")
@@ -192,7 +192,7 @@ async def test_a_list_leaves_out_what_was_paid_before_it_was_sent_again(life: Li
 
 
 async def test_a_refused_reminder_goes_over_the_next_channel(life: Life) -> None:
-    made = await life.world.create()
+    made = await life.create()
     await life.work()
     life.world.clock.now = MORNING + timedelta(days=1)
     item = await life.world.claim_one("whatsapp")
@@ -205,7 +205,7 @@ async def test_a_refused_reminder_goes_over_the_next_channel(life: Life) -> None
 
 
 async def test_an_uncertain_reminder_is_let_go_and_the_series_goes_on(life: Life) -> None:
-    made = await life.world.create()
+    made = await life.create()
     await life.work()
     life.world.clock.now = MORNING + timedelta(days=1)
     item = await life.world.claim_one("whatsapp")
@@ -216,8 +216,8 @@ async def test_an_uncertain_reminder_is_let_go_and_the_series_goes_on(life: Life
 
 
 async def test_a_reminder_in_dispute_or_of_somebody_barred_is_let_go(life: Life) -> None:
-    first = await life.world.create(phone="+50255550001")
-    second = await life.world.create(phone="+50255550002")
+    first = await life.create(phone="+50255550001")
+    second = await life.create(phone="+50255550002")
     await life.work()
     await life.world.run(
         lambda tx: (
@@ -232,7 +232,7 @@ async def test_a_reminder_in_dispute_or_of_somebody_barred_is_let_go(life: Life)
 
 
 async def test_a_slot_that_somebody_else_has_keeps_the_reminder_back(life: Life) -> None:
-    made = await life.world.create()
+    made = await life.create()
     await life.work()
     slot = Slot(made.id, date(2026, 1, 6), 999_999)
     assert await life.world.run(lambda tx: reminding_store.take_slots(tx, [slot])) == set()
@@ -245,7 +245,7 @@ async def test_a_slot_that_somebody_else_has_keeps_the_reminder_back(life: Life)
 async def test_a_link_sent_again_by_hand_starts_the_series_of_an_expired_payment(
     life: Life,
 ) -> None:
-    made = await life.world.create(expires_at=MORNING + timedelta(hours=30))
+    made = await life.create(expires_at=MORNING + timedelta(hours=30))
     await life.work()
     life.world.clock.advance(hours=31)
     await life.world.run(lambda tx: payment_handler.expire_payments(tx))
@@ -257,8 +257,8 @@ async def test_a_link_sent_again_by_hand_starts_the_series_of_an_expired_payment
 
 async def test_a_preview_says_what_then_happens(life: Life) -> None:
     life.world.set_rules(link_ttl=timedelta(days=30))
-    await life.world.create()
-    await life.world.create(phone="+573001234567", route=("sms", "email"))
+    await life.create()
+    await life.create(phone="+573001234567", route=("sms", "email"))
     await life.work()
     until = life.world.clock.now + timedelta(days=20)
     rows = await life.world.run(

@@ -101,6 +101,7 @@ class World:
             created_by="api",
             request_hash="h",
             email="ana@example.com",
+            reminders="off",
         )
         request = dataclasses.replace(request, **details)  # type: ignore[arg-type]
         made = await self.run(lambda tx: payment_handler.create_payment(tx, self.rules, request))
