@@ -4,6 +4,7 @@ Spanish, English and Portuguese. A text is searched for what looks like a day fi
 library only ever sees a few known words.
 """
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from datetime import date, datetime, time, timedelta
 import dateparser
 
 MAX_READ_CHARS = 200
+_MOST_DAYS = 3
 _LANGUAGES = ["es", "en", "pt"]
 _WEEKDAYS = (
     r"(?:lunes|martes|miercoles|jueves|viernes|sabado|domingo"
@@ -94,12 +96,12 @@ def plain(text: str) -> str:
 
 
 def find_days(said: str, today: date) -> tuple[list[date | None], str]:
-    """Every day that a plain text names, None for one that does not exist, and the text's rest.
+    """The first days that a plain text names, None for one that is none, and the text's rest.
 
     A day without a month or year is the next one of that name, today included but for weekdays.
     """
     shown = _DAY_OF_WEEKDAY.sub("dia ", said)
-    found = list(_DAY.finditer(shown))
+    found = list(itertools.islice(_DAY.finditer(shown), _MOST_DAYS))
     return [_day_of(match, today) for match in found], " ".join(_DAY.sub(" ", shown).split())
 
 

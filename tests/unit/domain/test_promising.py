@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.days import find_days, plain
 from bot.domain.dialogue import step
 from bot.domain.heard import (
     Act,
@@ -226,3 +227,4 @@ def test_whatever_is_written_is_read(text: str, today: date, is_awaited: bool) -
 @pytest.mark.parametrize("text", ["el " * 5000, "1/" * 5000, "de " * 5000, "a" * 100_000])
 def test_endless_text_is_read_to_a_bound(text: str) -> None:
     read_promise(text, WEDNESDAY)
+    assert len(find_days(plain(text), WEDNESDAY)[0]) <= 3
