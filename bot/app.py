@@ -53,6 +53,7 @@ _MIGO_TIMEOUT_S = 35.0
 _SEND_TIMEOUT_S = 30.0
 _WEBHOOK_RETRY_S = 60.0
 _PULSE_S = 1.0
+_POLL_WHEN_HEARD_S = 10.0
 
 
 class Role(StrEnum):
@@ -171,6 +172,11 @@ class Application:
         while outgoing.give_back_lapsed(tx, self.rules, all_claims=True):
             continue
 
+    def _poll_s(self) -> float | None:
+        """How long loops may wait for a wake-up: long where each is sure to be heard."""
+        is_heard = self.store.is_sqlite or self._settings.coordination.url is not None
+        return _POLL_WHEN_HEARD_S if is_heard else None
+
     def _start_worker(self) -> None:
         intake = Intake(
             self.store,
@@ -181,6 +187,7 @@ class Application:
             clock=self._clock,
             metrics=self._metrics,
             beat=self.beats.beat,
+            poll_s=self._poll_s(),
         )
         relay = Relay(
             self.store,
@@ -193,6 +200,7 @@ class Application:
             clock=self._clock,
             metrics=self._metrics,
             beat=self.beats.beat,
+            poll_s=self._poll_s(),
         )
         self._stops += [intake.stop, relay.stop]
         self._spawn("intake", intake.run())

@@ -54,6 +54,7 @@ class Intake:
         clock: Callable[[], datetime],
         metrics: Metrics,
         beat: Callable[[str], None] = lambda name: None,
+        poll_s: float | None = None,
     ) -> None:
         """Prepare; `run` does the work. `readers` has one entry for every source that is on."""
         self._store = store
@@ -64,6 +65,8 @@ class Intake:
         self._clock = clock
         self._metrics = metrics
         self._beat = beat
+        self._poll_s = _POLL_S if poll_s is None else poll_s
+        self._is_idle = False
         self._is_stopping = False
 
     def stop(self) -> None:
@@ -84,17 +87,23 @@ class Intake:
                 await self._coordination.wait(inbox.TOPIC, wait_s)
 
     async def _take_some(self) -> float:
+        if self._is_idle:
+            # A look writes nothing: where nothing was found, it is cheaper than another claim.
+            due_at = await self._store.transact(inbox.next_due, is_single=True)
+            if due_at is None or due_at > self._clock():
+                return self._until(due_at)
         token = self._new_token()
         items = await self._store.transact(
             lambda tx: inbox.claim(tx, limit=_BATCH, lease=LEASE, token=token)
         )
         await asyncio.gather(*(self._handle(item) for item in items))
-        if items:
-            return 0.0
-        due_at = await self._store.transact(inbox.next_due, is_single=True)
+        self._is_idle = not items
+        return 0.0
+
+    def _until(self, due_at: datetime | None) -> float:
         if due_at is None:
-            return _POLL_S
-        return min(max((due_at - self._clock()).total_seconds(), 0.0), _POLL_S)
+            return self._poll_s
+        return min(max((due_at - self._clock()).total_seconds(), 0.0), self._poll_s)
 
     async def _handle(self, item: InboxItem) -> None:
         try:

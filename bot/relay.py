@@ -73,6 +73,7 @@ class Relay:
         metrics: Metrics,
         beat: Callable[[str], None] = lambda name: None,
         width: int = 128,
+        poll_s: float | None = None,
     ) -> None:
         """Prepare; `run` does the work.
 
@@ -88,6 +89,7 @@ class Relay:
             metrics: counts how calls end.
             beat: told each time a loop of this name goes round.
             width: calls under way at once in each lane.
+            poll_s: longest wait without a wake-up; a second unless wake-ups are sure to be heard.
         """
         self._store = store
         self._rules = rules
@@ -98,6 +100,7 @@ class Relay:
         self._clock = clock
         self._metrics = metrics
         self._beat = beat
+        self._poll_s = _POLL_S if poll_s is None else poll_s
         self._lanes = [Lane(name, rates.get(name), width) for name in outbox.LANES]
         self._ended: list[tuple[OutboxItem, Outcome]] = []
         self._changes: list[tuple[Lane, Change, str]] = []
@@ -184,8 +187,8 @@ class Relay:
 
     def _until(self, due_at: datetime | None) -> float:
         if due_at is None:
-            return _POLL_S
-        return min(max((due_at - self._clock()).total_seconds(), 0.0), _POLL_S)
+            return self._poll_s
+        return min(max((due_at - self._clock()).total_seconds(), 0.0), self._poll_s)
 
     def _start(self, lane: Lane, item: OutboxItem) -> None:
         lane.under_way += 1

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 PARKED_AFTER = timedelta(seconds=20)
 
-_IDLE_S = {"bulk rows": 1.0, "bulk cards": 15.0}
+_IDLE_S = {"bulk rows": 1.0}
 """Pauses after a sweep that found nothing, where it is quick while there is work."""
 
 
