@@ -10,6 +10,7 @@ from tests.flow.dialog import Chat, new_person
 from tests.flow.people import owes, talking_service
 from tests.flow.service import Service
 from tests.flow.staff import seller
+from tests.services import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LINK = re.compile(r"https://t\.me/\w+\?start=([\w-]+)")
@@ -35,6 +36,8 @@ async def test_an_sms_opens_telegram_once(talking: Service) -> None:
     sms = Chat(talking, "sms")
     customer = {"phone": sms.person.phone, "name": "Ana", "email": None, "locale": "es"}
     payment = await talking.create("telegram", "sms", customer=customer)
+    # The first message of a fresh service waits for aiogram to be loaded.
+    await eventually(lambda: bool(sms.shown()), 45)
     await sms.sees("Q150.00")
     token = token_in(await sms.sees("Telegram", "Iniciar"))
     chat = Chat(talking, "telegram", sms.person)
