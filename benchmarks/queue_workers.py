@@ -141,7 +141,9 @@ async def pgqueuer(url: str, count: int, batch: int) -> None:
         return await (await watch.execute("select 1 from pgqueuer limit 1")).fetchone() is not None
 
     async def work() -> None:
-        running.append(asyncio.create_task(queue.run(batch_size=batch)))
+        # A shorter wait than its own, which only makes it end sooner when it is told to.
+        wait = timedelta(seconds=1)
+        running.append(asyncio.create_task(queue.run(batch_size=batch, dequeue_timeout=wait)))
         while await waits():
             await asyncio.sleep(_LOOK_S)
 

@@ -30,7 +30,8 @@ _STATEMENTS = (
     "insert into outbox (kind, lane, key, purpose, payment_id, link_id, customer_id, channel,"
     " route_left, payload, not_before, give_up_at, created_at, updated_at)"
     " select 'send', 'sms', 'reminder\\:pay' || i || '\\:1', 'reminder', 'pay' || i, i, i, 'sms',"
-    ' \'[]\', \'{"step"\\: 1, "tone"\\: "friendly"}\', :start + :hour + (i * 7919) % (30 * :day),'
+    ' \'[]\', \'{"day"\\: "2026-03-04", "tone"\\: "friendly"}\','
+    " :start + :hour + (i * 7919) % (30 * :day),"
     " :start + 60 * :day, :past, :past from n",
 )
 
