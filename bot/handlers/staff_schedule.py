@@ -14,7 +14,6 @@ from bot.domain.staff import Action
 from bot.domain.staff_dialogue import Draft
 from bot.handlers import schedules, staff_charge, staff_pin
 from bot.handlers.payment import RequestError
-from bot.handlers.replies import Choice
 from bot.handlers.schedules import ScheduleRequest
 from bot.handlers.staff_desk import IDLE, Desk
 from bot.store import payments, people
@@ -55,7 +54,7 @@ def _show_draft(desk: Desk, slots: Mapping[str, object], rule: Rule) -> None:
         schedules.check_ask(desk.rules, request.ask)
         coming = schedules.first_slots(desk.rules, request, desk.tx.now)
     except RequestError as error:
-        desk.say("not_possible", {"why": str(error)})
+        desk.say("not_possible", {"why": {"reason": str(error)}})
         return
     desk.go_to(CARD, draft=draft.to_slots(), rule=document(rule), draft_id=draft_id)
     desk.say(
@@ -127,7 +126,7 @@ def _add(desk: Desk, slots: Mapping[str, object]) -> None:
     try:
         added = schedules.add(desk.tx, desk.rules, request)
     except RequestError as error:
-        desk.say("not_possible", {"why": str(error)})
+        desk.say("not_possible", {"why": {"reason": str(error)}})
         return
     _show(desk, added.schedule)
 
@@ -141,14 +140,11 @@ def _list(desk: Desk) -> None:
         created_by=None if sees_all else desk.staff.actor_prefix,
         limit=_LISTED,
     )
-    choices = tuple(_open_button(desk, number, each) for number, each in enumerate(found, 1))
+    choices = tuple(
+        desk.choice("schedule_open", "schedule_show", {"number": number}, schedule=each.id)
+        for number, each in enumerate(found, 1)
+    )
     desk.say("schedules", {"schedules": [_line(each) for each in found]}, choices=choices)
-
-
-def _open_button(desk: Desk, number: int, found: Schedule) -> Choice:
-    """A button that opens one of the list."""
-    opened = desk.choice("schedule_open", "schedule_show", schedule=found.id)
-    return Choice(opened.label, payload=opened.payload, values={"number": number})
 
 
 def _line(found: Schedule) -> dict[str, object]:
@@ -172,7 +168,7 @@ def _act(desk: Desk, action: str, schedule_id: str) -> None:
         try:
             act(desk, found)
         except RequestError as error:
-            desk.say("not_possible", {"why": str(error)})
+            desk.say("not_possible", {"why": {"reason": str(error)}})
 
 
 def _can_see(desk: Desk, found: Schedule) -> bool:
@@ -251,7 +247,7 @@ def _values(ask: Ask, rule: Rule, *, coming: list[date], status: str) -> dict[st
         "phone": {"text": ask.phone if status == _NEW else mask(ask.phone)},
         "name": ask.name,
         "concept": ask.concept,
-        "channels": list(ask.route),
+        "channels": [{"word": f"channel.{name}"} for name in ask.route],
         "coming": [{"date": str(day)} for day in coming],
         "status": status,
     }

@@ -18,7 +18,7 @@ WORDS: Mapping[str, str] = {
     "channel": "whatsapp|sms|email|telegram|web|app",
     "purpose": "link|reminder|receipt|denied|refunded|reversed|reply|invite|staff|create_link",
     "status": "requested|linked|paid|denied|refunded|reversed|expired|cancelled|held|open"
-    "|part_refunded|returned_twice|active|paused|removed|ended|skipped|done|fired|failed|unknown",
+    "|part_refunded|returned_twice|active|paused|removed|ended|skipped|made|missed|done|fired|failed|unknown",
     "kind": "[a-z_]+",
     "number": "[0-9]+",
 }
