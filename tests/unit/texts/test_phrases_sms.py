@@ -7,7 +7,7 @@ import pytest
 from bot.domain.buying import picked, show
 from bot.domain.catalogue import Product
 from bot.domain.dialogue import step
-from bot.domain.heard import Debt, DebtState, Dialogue, Heard, Known, Receipt, Say
+from bot.domain.heard import Act, Debt, DebtState, Dialogue, Heard, Known, Receipt, Say
 from bot.domain.money import Money
 from bot.domain.words import WORDS, Word, understand
 from bot.texts.locales import LANGUAGES
@@ -62,3 +62,23 @@ def test_buying_fits(language: str) -> None:
     turns.append(step(turns[-1].dialogue, Heard("3"), FULL))
     for say in (say for turn in turns for say in turn.says):
         assert units(fold(sms(say, language))) <= 2 * PART_UNITS
+
+
+@pytest.mark.parametrize("known", ["much", "one"])
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("text", ["mañana", "hoy pago", "pago pronto", "pago en 90 días"])
+def test_promises_fit(text: str, language: str, known: str) -> None:
+    turn = step(Dialogue(), Heard(text, understand(text)), KNOWN[known])
+    turns = [turn, step(Dialogue(), Heard(act=Act.PROMISE_OTHER), KNOWN[known])]
+    for say in (say for turn in turns for say in turn.says):
+        assert say.phrase.startswith("promise.")
+        assert units(fold(sms(say, language))) <= 2 * PART_UNITS, sms(say, language)
+
+
+@pytest.mark.parametrize("known", ["much", "one"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_disputes_fit(language: str, known: str) -> None:
+    data = {"payment_id": "pay_0", "words": "x"}
+    for act in (Act.DISPUTE_ONE, Act.DISPUTE):
+        for say in step(Dialogue(), Heard(act=act, data=data), KNOWN[known]).says:
+            assert units(fold(sms(say, language))) <= 2 * PART_UNITS, sms(say, language)
