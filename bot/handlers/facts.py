@@ -88,7 +88,6 @@ def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) 
         statuses.append(fold.status)
         _raise_fold_alerts(tx, rules, payment, link, fold, inbox_id=inbox_id)
         if fold.status is not link.status:
-            links.set_status(tx, link.id, fold.status)
             _note_reader(tx, rules, link)
             news = replace(link, status=fold.status)
     parts = [*statuses]
@@ -108,6 +107,9 @@ def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) 
         why = f"Migo reported {news.status.value} of {news.uid}"
         payment = payments.book(tx, payment, uid=news.uid, why=why, cause_inbox_id=inbox_id)
     for link, status in zip(known, statuses, strict=True):
+        # Only now: a claim holds a message and then its link, and we have held messages till here.
+        if status is not link.status:
+            links.set_status(tx, link.id, status)
         _owe_news(tx, rules, payment, link, status)
     cards.refresh(tx, payment_id)
     return payment

@@ -38,6 +38,9 @@ ROUTES = [("whatsapp", "sms", "email"), ("sms", "email"), ("telegram", "sms"), (
 PAUSES = [timedelta(seconds=1), timedelta(seconds=30), timedelta(minutes=10), timedelta(hours=9)]
 AMOUNTS = [*[ASKED] * 8, Money(14999, "GTQ"), Money(15000, "USD"), None]
 OUTCOMES = [*["done"] * 8, "retry", "uncertain", "refused", "opted out"]
+REMINDED: dict[str, object] = {"day": "2026-01-02", "tone": "friendly"}
+"""What a reminder's row says beside whom it is for."""
+
 _CARRIES_LINK = {Purpose.LINK, Purpose.REMINDER, Purpose.DENIED}
 
 
@@ -302,6 +305,7 @@ class Books(RuleBasedStateMachine):
                     key=key,
                     link=link,
                     route=payment.route,
+                    payload=REMINDED,
                 )
                 assert not (again and is_new), "I11"
 
