@@ -1,11 +1,17 @@
 """The figures that are read from the books when somebody looks at `/metrics`."""
 
+import asyncio
+import logging
 from collections.abc import Callable
 from datetime import datetime
 
 from bot.store import inbox, ledger, showing
 from bot.store.engine import Store, Tx
 from bot.telemetry.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+
+_READ_S = 2.0
 
 
 class Figures:
@@ -17,8 +23,17 @@ class Figures:
         self._clock = clock
 
     async def render(self) -> bytes:
-        """Every number in Prometheus' text form."""
-        queued, received, alerts = await self._store.transact(_read)
+        """Every number in Prometheus' text form; those of the books as they were last read."""
+        try:
+            async with asyncio.timeout(_READ_S):
+                self._tell(*await self._store.transact(_read))
+        except Exception as error:  # noqa: BLE001 - most wanted when the database is away
+            _log.warning("no figures from the database: %s", type(error).__name__)
+        return self._metrics.render()
+
+    def _tell(
+        self, queued: showing.QueueFigures, received: inbox.Waiting, alerts: dict[str, int]
+    ) -> None:
         for name, number in (
             ("outbox.due", queued.due),
             ("outbox.sending", queued.sending),
@@ -31,7 +46,6 @@ class Figures:
         self._metrics.held.clear()
         for kind, count in alerts.items():
             self._metrics.held.labels(kind).set(count)
-        return self._metrics.render()
 
     def _set_age(self, queue: str, oldest_at: datetime | None) -> None:
         age_s = 0.0 if oldest_at is None else (self._clock() - oldest_at).total_seconds()

@@ -21,7 +21,8 @@ _log = logging.getLogger(__name__)
 
 PATIENCE_S = 1.0
 """How long a commit may take before a callback is kept elsewhere; Migo may wait no longer."""
-_LOOK_S = PATIENCE_S / 4
+_LOOKS = 4
+"""How often in that time it is looked at: patience ends by a quarter too early at most."""
 _RETRY_S = 1.0
 _BATCH = 64
 _GIVE_UP_S = 10.0
@@ -54,7 +55,7 @@ class CallbackDoor:
         self._door = door
         self._spool = spool
         self._is_away = False
-        self._watched: deque[tuple[float, asyncio.Future[None]]] = deque()
+        self._watched = deque[list[asyncio.Future[None]]]([] for _ in range(_LOOKS))
         self._looker: asyncio.TimerHandle | None = None
         self._has_work = asyncio.Event()
 
@@ -77,21 +78,21 @@ class CallbackDoor:
 
     def _watch(self, stored: asyncio.Future[None]) -> None:
         # One timer for all rather than one each: this is paid for by every callback.
-        loop = asyncio.get_running_loop()
-        self._watched.append((loop.time(), stored))
+        self._watched[-1].append(stored)
         if self._looker is None:
-            self._looker = loop.call_later(_LOOK_S, self._look)
+            self._look_later()
+
+    def _look_later(self) -> None:
+        self._looker = asyncio.get_running_loop().call_later(PATIENCE_S / _LOOKS, self._look)
 
     def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._watched:
-            since, stored = self._watched[0]
+        self._watched.append([])
+        for stored in self._watched.popleft():
             if not stored.done():
-                if loop.time() - since < PATIENCE_S:
-                    break
                 stored.set_exception(SlowError())
-            self._watched.popleft()
-        self._looker = loop.call_later(_LOOK_S, self._look) if self._watched else None
+        self._looker = None
+        if any(self._watched):
+            self._look_later()
 
     def _go_away(self, error: Exception) -> None:
         if not self._is_away:
@@ -115,8 +116,9 @@ class CallbackDoor:
             await self._has_work.wait()
             try:
                 await self._drain_all()
-            except OSError:
-                _log.exception("the spool cannot be read")
+            except Exception:  # noqa: BLE001 - the top of a loop, which must not end
+                _log.exception("the spool cannot be emptied")
+                self._has_work.set()
             if self._has_work.is_set():
                 await asyncio.sleep(_RETRY_S)
 

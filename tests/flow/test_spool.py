@@ -3,6 +3,8 @@
 import asyncio
 import json
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,6 +82,8 @@ async def test_a_database_that_is_away_costs_no_callback(
         await asyncio.to_thread(server.stop, stop)
         answers = [await _post(service, body) for body in bodies for _ in range(2)]
         assert [answer.status_code for answer in answers] == [200] * len(answers)
+        assert await _figure(service, "paybot_spool_items") == len(answers)
+        assert await _figure(service, "paybot_spool_oldest_seconds") > 0
         await asyncio.to_thread(server.start)
         await _until_all_are_paid(service)
         await eventually(lambda: _is_empty(service), BACK_S)
@@ -102,6 +106,23 @@ async def test_other_providers_are_asked_to_repeat(
         )
         assert answer.status_code == 503
         await asyncio.to_thread(server.start)
+
+
+async def test_a_database_at_work_for_long_keeps_no_callback_waiting(tmp_path: Path) -> None:
+    async with Service(tmp_path, TELEGRAM_BOT_TOKEN="") as service:
+        gate = threading.Event()
+        blocked = asyncio.ensure_future(service.app.store.transact(lambda tx: gate.wait(60)))
+        start = time.monotonic()
+        answers = await asyncio.gather(*(_post(service, _callback(f"u{n}")) for n in range(20)))
+        assert [answer.status_code for answer in answers] == [200] * 20
+        assert time.monotonic() - start < 10
+        gate.set()
+        await blocked
+
+        async def are_kept() -> bool:
+            return await service.select("select count(*) from inbox") == [(20,)]
+
+        await eventually(are_kept, BACK_S)
 
 
 async def _is_empty(service: Service) -> bool:
