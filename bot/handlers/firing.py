@@ -4,7 +4,6 @@ The period, its payment and the next slot are written in one transaction. After 
 newest slot is made up for; what is older is written down as missed and told to staff.
 """
 
-from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import islice, takewhile
 
@@ -141,25 +140,36 @@ def planned(tx: Tx, rules: Rules, until: datetime) -> list[Planned]:
     """The payments that schedules will make until then, in order; nothing is written."""
     found = [
         Planned(
-            at=slot.at,
+            at=max(slot.at, tx.now),
             what="payment",
             phone=schedule.ask.phone,
             name=schedule.ask.name,
-            channel=(route_on(rules, schedule.ask.route) or schedule.ask.route)[0],
+            channel=route_on(rules, schedule.ask.route)[0],
             money=schedule.ask.money,
             concept=schedule.ask.concept,
             rule=write_rule(schedule.rule),
             schedule_id=schedule.id,
         )
         for schedule in schedules.due_until(tx, until, limit=_MOST_PLANNED)
+        if _can_be_made(rules, schedule)
         for slot in _until(tx, rules, schedule, until)
     ]
     return sorted(found, key=lambda each: (each.at, each.schedule_id or ""))
 
 
-def _until(tx: Tx, rules: Rules, schedule: Schedule, until: datetime) -> Iterator[Slot]:
+def _can_be_made(rules: Rules, schedule: Schedule) -> bool:
+    try:
+        check_ask(rules, schedule.ask)
+    except RequestError:
+        return False
+    return True
+
+
+def _until(tx: Tx, rules: Rules, schedule: Schedule, until: datetime) -> list[Slot]:
+    """The slots that will be made until then; of those that have passed at most the newest."""
     after = (schedule.next.day if schedule.next else schedule.starts_on) - _A_DAY
-    for slot in free_slots(tx, rules, schedule, after):
-        if slot.at > until:
-            return
-        yield slot
+    free = free_slots(tx, rules, schedule, after)
+    slots = list(takewhile(lambda slot: slot.at <= until, free))
+    passed = [slot for slot in slots if slot.at <= tx.now]
+    made_up = [slot for slot in passed[-1:] if tx.now - slot.at <= LATE]
+    return made_up + slots[len(passed) :]

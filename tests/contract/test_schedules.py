@@ -307,5 +307,20 @@ async def test_what_is_planned_is_what_is_made(world: World) -> None:
     assert len(await payments(world)) == len(made) == 3
 
 
+async def test_after_downtime_the_plan_is_what_is_made_too(world: World) -> None:
+    await added(world, "daily 09:00")
+    await added(world, "monthly 2 09:00")
+    await added(world, "daily 09:00", ask=replace(ASK, route=("telegram",)))
+    world.set_rules(couriers=world.rules.couriers - {ChannelName.TELEGRAM})
+    at(world, "2026-01-20", 1)
+    until = world.clock.now + timedelta(days=14)
+    planned = await world.run(lambda tx: firing.planned(tx, world.rules, until))
+    assert planned[0].at == world.clock.now
+    while world.clock.now <= until:
+        await fire(world)
+        world.clock.advance(hours=1)
+    assert len(await payments(world)) == len(planned) == 16
+
+
 def test_every_status_has_its_moves() -> None:
     assert set(MOVES) == set(ScheduleStatus)
