@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import bulk, callbacks, chats, queue, reminders, sale, sends
+from benchmarks import bulk, callbacks, chats, idle, queue, reminders, sale, sends, workers
 
 
 def main() -> int:
@@ -15,6 +15,8 @@ def main() -> int:
         "reminders": reminders.main,
         "queue": queue.main,
         "sale": sale.main,
+        "idle": idle.main,
+        "workers": workers.main,
     }
     wanted = sys.argv[1:] or list(runs)
     reached = [runs[name]() for name in wanted]

@@ -60,7 +60,7 @@ async def bare(port: int) -> float:
         return N / (time.perf_counter() - started)
 
 
-def _seed(tx: Tx, count: int) -> None:
+def seed(tx: Tx, count: int) -> None:
     from bot.domain.money import Money
     from bot.handlers.payment import PaymentRequest, create_payment
 
@@ -93,7 +93,7 @@ async def ours(port: int, folder: Path) -> float:
     store = Store(f"sqlite:///{folder}/sends.db", clock=now, on_wake=coordination.wake)
     store.open()
     metadata.create_all(store.engine)
-    await store.transact(lambda tx: _seed(tx, N))
+    await store.transact(lambda tx: seed(tx, N))
     client = new_client(timeout_s=30.0, keep_alive=True)
     channels = build_channels(
         ChannelsConfig(

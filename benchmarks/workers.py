@@ -1,0 +1,110 @@
+"""One worker process, then two, drain one outbox on PostgreSQL against a slow provider.
+
+What bounds a worker is the provider's latency and how many calls it has under way, so that a
+second one should double the rate; what is lost to the database they share is what is measured.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+
+from benchmarks.sends import seed
+from benchmarks.servers import now
+from bot.store.engine import Store
+from bot.store.migrate import migrate
+from tests.services import (
+    free_port,
+    fresh_database,
+    private_folder,
+    started_postgres,
+)
+
+LATENCY_S, N, ASKED = 2.0, 1_500, 1.6
+_STARTED_S, _WITHIN_S = 15.0, 120.0
+
+
+def _environment(database_url: str, provider_port: int, folder: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": database_url,
+        "DATA_DIR": str(folder),
+        "PORT": str(free_port()),
+        "MIGO_CLIENT": "shop",
+        "MIGO_TOKEN": "migo-token-0123456789",
+        "MIGO_AMOUNT_UNIT": "minor",
+        "MIGO_CALLBACK_SECRET": "callback-secret-0123456789",
+        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+        "TWILIO_AUTH_TOKEN": "0" * 32,
+        "TWILIO_SMS_FROM": "+15005550006",
+        "TWILIO_BASE_URL": f"http://127.0.0.1:{provider_port}",
+        "SEND_RATES": "sms=100000",
+    }
+
+
+async def _owe(database_url: str) -> None:
+    store = Store(database_url, clock=now)
+    store.open()
+    await store.transact(lambda tx: seed(tx, N))
+    await store.close()
+
+
+def _wait_until_sent(database_url: str) -> None:
+    deadline = time.monotonic() + _WITHIN_S
+    statement = "select count(*) from outbox where status = 'done' and purpose = 'link'"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        while connection.execute(statement).fetchone() != (N,):
+            if time.monotonic() > deadline:
+                raise RuntimeError("not all was sent")
+            time.sleep(0.1)
+
+
+def _drain(server_url: str, port: int, folder: Path, workers: int) -> float:
+    """Messages a second of so many workers, from when they are up."""
+    with fresh_database(server_url) as url, ExitStack() as stack:
+        migrate(url)
+        for _ in range(workers):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bot", "serve", "--roles", "worker"],
+                env=_environment(url, port, folder),
+                stderr=subprocess.DEVNULL,
+            )
+            stack.callback(process.wait, timeout=60)
+            stack.callback(process.terminate)
+        time.sleep(_STARTED_S)
+        asyncio.run(_owe(url))
+        begun = time.perf_counter()
+        _wait_until_sent(url)
+        return N / (time.perf_counter() - begun)
+
+
+def main() -> bool:
+    """Run both; True if two workers are as much faster as asked."""
+    print(f"workers: {N} messages, provider with {LATENCY_S:.0f} s latency, PostgreSQL")
+    with private_folder() as folder, started_postgres(folder) as server_url:
+        if server_url is None:
+            raise RuntimeError("PostgreSQL has to be installed")
+        provider = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.slow_provider", str(LATENCY_S)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            if provider.stdout is None:
+                raise RuntimeError("no output to read the port from")
+            port = int(provider.stdout.readline())
+            rates = [_drain(server_url, port, folder, number) for number in (1, 2)]
+        finally:
+            provider.terminate()
+            provider.wait(timeout=10)
+    ratio = rates[1] / rates[0]
+    word = "reached" if ratio >= ASKED else "MISSED"
+    print(f"  one worker          {rates[0]:7.0f}/s")
+    print(f"  two workers         {rates[1]:7.0f}/s")
+    print(f"  two / one           {ratio:7.2f}   asked: {ASKED:.2f}   {word}")
+    return ratio >= ASKED
