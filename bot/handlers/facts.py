@@ -106,13 +106,18 @@ def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) 
     elif news is not None and news.status in _MONEY_MOVED:
         why = f"Migo reported {news.status.value} of {news.uid}"
         payment = payments.book(tx, payment, uid=news.uid, why=why, cause_inbox_id=inbox_id)
+    # Only now, after messages were cancelled: a claim takes a message first and then its link.
+    _write_statuses(tx, known, statuses)
     for link, status in zip(known, statuses, strict=True):
-        # Only now: a claim holds a message and then its link, and we have held messages till here.
-        if status is not link.status:
-            links.set_status(tx, link.id, status)
         _owe_news(tx, rules, payment, link, status)
     cards.refresh(tx, payment_id)
     return payment
+
+
+def _write_statuses(tx: Tx, known: Sequence[Link], statuses: Sequence[LinkStatus]) -> None:
+    for link, status in zip(known, statuses, strict=True):
+        if status is not link.status:
+            links.set_status(tx, link.id, status)
 
 
 def _refund_request(payment: Payment, known: Sequence[Link], statuses: Sequence[LinkStatus]) -> str:
