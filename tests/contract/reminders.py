@@ -36,13 +36,12 @@ class Life:
 
     world: World
     went: list[Went] = field(default_factory=list)
-    made: int = 0
+    lanes: tuple[str, ...] = (MIGO_LANE, *(channel.value for channel in ChannelName))
 
     async def create(self, **details: object) -> Payment:
         return await self.world.create(**{"reminders": "default", **details})  # type: ignore[arg-type]
 
     async def settle(self, item: OutboxItem) -> None:
-        self.made += 1
         await self.world.settle(item, self._end(item))
         if item.channel is not None and item.channel in self.world.rules.reports:
             await self.world.provider_says(f"out {item.id}:{item.tries}", DeliveryState.DELIVERED)
@@ -55,9 +54,10 @@ class Life:
 
     async def work(self) -> None:
         """Do all that is due now."""
-        lanes = (MIGO_LANE, *(channel.value for channel in ChannelName))
         while True:
-            items = [item for lane in lanes for item in await self.world.claim(lane, limit=100)]
+            items = [
+                item for lane in self.lanes for item in await self.world.claim(lane, limit=100)
+            ]
             for item in items:
                 self._note(item)
                 await self.settle(item)
@@ -82,7 +82,7 @@ class Life:
     async def next_due(self) -> datetime | None:
         found = [
             await self.world.run(lambda tx, lane=lane: outbox.next_due(tx, lane))
-            for lane in (MIGO_LANE, *(channel.value for channel in ChannelName))
+            for lane in self.lanes
         ]
         return min((at for at in found if at is not None), default=None)
 

@@ -14,7 +14,12 @@ from channels.base import Address, ChannelName, InboundMessage, ReachChange, Ref
 from tests.contract.world import LEASE, PHONE, World
 
 WHATSAPP = Address(ChannelName.WHATSAPP, PHONE)
-DROPPED = [name for name in Purpose if MANNERS[name].on_uncertain is OnUncertain.DROP]
+DROPPED = [
+    name
+    for name in Purpose
+    if MANNERS[name].on_uncertain is OnUncertain.DROP and name is not Purpose.REMINDER
+]
+"""Reminders have a suite of their own."""
 
 
 @pytest.fixture
@@ -236,11 +241,11 @@ async def test_a_receipt_is_tried_for_three_days(world: World) -> None:
 
 async def test_what_a_dead_worker_held_is_treated_as_uncertain(world: World) -> None:
     made = await world.linked("u1")
-    await plan(world, made.id, Purpose.REMINDER, "reminder:1")
+    await plan(world, made.id, Purpose.DENIED, "denied:1")
     await world.callback("u1", FactStatus.OTHER)
     await world.claim_one("whatsapp")
     assert await lapse(world) >= 1
-    assert [row.status for row in await world.outbox(made.id, "reminder")] == ["uncertain"]
+    assert [row.status for row in await world.outbox(made.id, "denied")] == ["uncertain"]
     assert await lapse(world) == 0
 
 
