@@ -24,7 +24,8 @@ _BUSY = """
     select (select count(*) from inbox
              where status = 'claimed' or (status = 'new' and not_before <= :now)),
            (select count(*) from outbox where status = 'sending'),
-           (select min(not_before) from outbox where status = 'pending'),
+           (select min(not_before) from outbox
+             where status = 'pending' and coalesce(purpose, '') != 'reminder'),
            (select min(not_before) from inbox where status = 'new')
 """
 

@@ -34,7 +34,7 @@ import sqlalchemy as sa
 from bot.store.engine import Store
 from bot.store.inbox import Door, Received, Source
 
-url, puts, pragma = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+url, puts, fault = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 numbers = itertools.count()
 record = os.open(os.environ["DISK_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -47,10 +47,7 @@ async def put(door):
 async def main():
     store = Store(url, clock=lambda: datetime.datetime.now(datetime.UTC))
     store.open()
-    if pragma:
-        await store.transact(lambda tx: None)
-        with store.engine.connect() as connection:
-            connection.connection.driver_connection.execute(pragma)
+    exec(fault, globals() | {"store": store})
     door = Door(store)
     await asyncio.gather(*(put(door) for _ in range(4)))
     os._exit(0)
@@ -120,8 +117,8 @@ def _apply(content: bytearray, deed: Deed) -> None:
     content[deed.offset : deed.offset + len(deed.data)] = deed.data
 
 
-def powerloss(*, cuts: int, seed: int, pragma: str = "") -> Report:
-    """Cut the power `cuts` times; `pragma` is for the control that must be caught.
+def powerloss(*, cuts: int, seed: int, fault: str = "") -> Report:
+    """Cut the power `cuts` times; `fault` is a program that a control has the process run first.
 
     Raises:
         NoCompilerError: there is no C compiler.
@@ -134,7 +131,7 @@ def powerloss(*, cuts: int, seed: int, pragma: str = "") -> Report:
     while done < cuts and not (lost or broken):
         now = min(CUTS_EACH, cuts - done)
         with tempfile.TemporaryDirectory(prefix="paybot-power-") as name:
-            disk, deeds = _recorded(Path(name), now * PUTS_A_CUT, pragma)
+            disk, deeds = _recorded(Path(name), now * PUTS_A_CUT, fault)
             for cut in _cuts(disk, deeds, now, chance):
                 unsynced += bool(cut.maybe)
                 _check(cut, Path(name) / "after", chance, lost, broken)
@@ -147,7 +144,7 @@ def powerloss(*, cuts: int, seed: int, pragma: str = "") -> Report:
     return report
 
 
-def _recorded(folder: Path, puts: int, pragma: str) -> tuple[Disk, list[Deed]]:
+def _recorded(folder: Path, puts: int, fault: str) -> tuple[Disk, list[Deed]]:
     """The disk before, and everything that was done to it."""
     data, record = folder / "data", folder / "record"
     data.mkdir()
@@ -155,7 +152,7 @@ def _recorded(folder: Path, puts: int, pragma: str) -> tuple[Disk, list[Deed]]:
     migrate(url)
     before = {each.name: bytearray(each.read_bytes()) for each in data.iterdir()}
     subprocess.run(
-        [sys.executable, "-c", CHILD, url, str(puts), pragma],
+        [sys.executable, "-c", CHILD, url, str(puts), fault],
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),

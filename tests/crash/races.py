@@ -7,12 +7,15 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import pytest
+
 from bot.handlers import outgoing
 from bot.handlers import payment as payment_handler
 from bot.handlers.payment import Created, PaymentRequest, RequestError
 from bot.store.engine import Tx
 from bot.store.payments import TakenError
 from tests.contract import test_books_races as suite
+from tests.contract import test_schedules_races as schedules_suite
 from tests.contract.databases import empty
 from tests.contract.test_books_races import cancelling, claiming, collide, drain
 from tests.contract.world import ASKED, LEASE, PHONE, World
@@ -100,6 +103,13 @@ def _give_back(tx: Tx, world: World) -> int:
     return outgoing.give_back_lapsed(tx, world.rules)
 
 
+async def two_schedulers_one_slot(pair: Pair) -> None:
+    """The race of the schedules' suite, for as many rounds as the others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schedules_suite, "RACES", suite.ROUNDS)
+        await schedules_suite.test_a_slot_fires_once_however_many_fire_it(list(pair), 2)
+
+
 RACES: dict[str, Race] = {
     "create_x_callback": suite.test_a_callback_and_the_commit_of_its_link_always_meet,
     "pay_x_reminder": suite.test_a_reminder_leaves_before_the_money_or_not_at_all,
@@ -112,6 +122,7 @@ RACES: dict[str, Race] = {
     "two_links": suite.test_two_links_of_one_payment_are_never_both_shown,
     "one_claimer": suite.test_a_row_has_one_claimer,
     "two_sweeps": two_sweeps_take_back_one_claim,
+    "two_schedulers": two_schedulers_one_slot,
 }
 
 SUITE = {name for name, run in RACES.items() if run.__module__ == suite.__name__}

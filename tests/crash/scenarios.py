@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from tests.crash import fuzz, kill9, machine, powerloss, races
+from tests.crash import controls, fuzz, kill9, machine, powerloss, races
 from tests.crash.report import Report
 
 
@@ -64,11 +64,17 @@ async def _powerloss(place: Place, count: int) -> Report:
     return powerloss.powerloss(cuts=count, seed=place.seed)
 
 
+async def _controls(place: Place, count: int) -> Report:
+    assert place.postgres_url is not None
+    return await controls.controls(place.postgres_url, count=count)
+
+
 SCENARIOS = {
     "kill9-sqlite": Scenario(_kill9_sqlite, 1000, 12),
     "kill9-postgres": Scenario(_kill9_postgres, 1000, 6, needs_postgres=True),
     **{f"races-{name}": _race(name) for name in races.RACES},
     **{f"fuzz-{name}": _fuzz(name) for name in fuzz.DOORS},
+    "controls": Scenario(_controls, len(controls.CONTROLS), 4, needs_postgres=True),
     "powerloss": Scenario(_powerloss, 20_000, 100),
     "machine-sqlite": Scenario(_machine_sqlite, 2_000_000, 100),
     "machine-postgres": Scenario(_machine_postgres, 200_000, 50, needs_postgres=True),

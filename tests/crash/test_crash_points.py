@@ -13,7 +13,7 @@ from tests.flow.service import EMAIL, PHONE
 AFTER_PAYING = (*CALLBACK, *(f"receipt {end}" for end in ENDS))
 
 
-async def _live(
+async def live(
     tmp_path: Path,
     database_url: str,
     patch: pytest.MonkeyPatch,
@@ -97,18 +97,18 @@ def _received(service: MortalService, channel: str) -> list[str]:
 async def test_one_death_loses_and_doubles_nothing(
     tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
-    await _live(tmp_path, database_url, monkeypatch, point)
+    await live(tmp_path, database_url, monkeypatch, point)
 
 
 @pytest.mark.parametrize("point", AFTER_PAYING)
 async def test_nor_with_callbacks_repeated_and_out_of_order(
     tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
-    await _live(tmp_path, database_url, monkeypatch, point, is_shuffled=True)
+    await live(tmp_path, database_url, monkeypatch, point, is_shuffled=True)
 
 
 @pytest.mark.parametrize("point", [f"{what} {end}" for what in ("link", "receipt") for end in ENDS])
 async def test_where_nobody_can_be_asked_a_message_may_come_once_more(
     tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
-    await _live(tmp_path, database_url, monkeypatch, point, channel="email")
+    await live(tmp_path, database_url, monkeypatch, point, channel="email")
