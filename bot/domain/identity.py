@@ -149,8 +149,21 @@ def is_same_person(one: str, other: str) -> bool:
     return person_key(one) == person_key(other)
 
 
+_ONLY_REGION = {
+    str(code): regions[0]
+    for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items()
+    if len(regions) == 1
+}
+"""Calling codes of one country each: no code begins another, so that none needs to be parsed."""
+
+
 def region(phone: str) -> str | None:
     """The ISO 3166 country of an E.164 number, None where there is none."""
+    if _E164.fullmatch(phone) is None:
+        return None
+    for digits in (2, 3, 1):
+        if (only := _ONLY_REGION.get(phone[1 : 1 + digits])) is not None:
+            return only
     number = _stored(phone)
     return None if number is None else phonenumbers.region_code_for_number(number)
 

@@ -1,13 +1,13 @@
 """Reads what reminders are decided from into one book a customer."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from bot.domain import identity
-from bot.domain.calendars import zone_of
+from bot.domain.calendars import pack_of, zone_of
 from bot.domain.reminders import (
     DEFAULT_PLAN,
     Plan,
@@ -18,7 +18,7 @@ from bot.domain.reminders import (
     dates_of,
     plan_of,
 )
-from bot.domain.reminding import Book, Owed, Waiting
+from bot.domain.reminding import Ask, Book, Owed, Waiting
 from bot.handlers.rules import Rules
 from bot.store import reminding
 from bot.store.engine import Tx
@@ -27,9 +27,9 @@ from bot.store.reminding import Reminded, Series, WaitingRow
 
 
 @lru_cache(maxsize=65_536)
-def _place(phone: str) -> tuple[str | None, str | None]:
-    """The country and the time zone that a number tells; reading it is slow."""
-    return identity.region(phone), identity.time_zone(phone)
+def _zone_told(phone: str) -> str | None:
+    """The time zone that a number tells; reading it is slow."""
+    return identity.time_zone(phone)
 
 
 @dataclass(slots=True)
@@ -66,45 +66,69 @@ def shelf_of(
     series: dict[str, Series] = {
         each.payment.id: each for each in reminding.series_of(tx, sorted(ids))
     }
-    slots = reminding.slots_of(tx, sorted(ids))
-    asks = reminding.asks_of(tx, customer_ids)
+    slots: dict[str, dict[tuple[str, date], int]] = {}
+    for (payment_id, day), holder in reminding.slots_of(tx, sorted(ids)).items():
+        slots.setdefault(payment_id, {})[payment_id, day] = holder
+    owned: dict[int, list[Series]] = {}
+    for each in series.values():
+        owned.setdefault(each.payment.customer_id, []).append(each)
+    queued: dict[int, list[Waiting]] = {}
+    for row in waiting:
+        queued.setdefault(row.customer_id, []).append(_waiting(row))
     undecided = {item.id for item in claimed}
-    books = {}
+    asks = reminding.asks_of(tx, customer_ids, but=undecided)
     people = {each.id: each for each in reminding.customers(tx, customer_ids)}
-    for customer in people.values():
-        mine = [each for each in series.values() if each.payment.customer_id == customer.id]
-        own = {each.payment.id for each in mine}
-        book = _blank(rules, customer)
-        books[customer.id] = replace(
-            book,
-            asks=tuple(ask for ask in asks.get(customer.id, ()) if ask.outbox_id not in undecided),
-            slots={key: row for key, row in slots.items() if key[0] in own},
-            owed={each.payment.id: owed_of(rules, each, book.zone) for each in mine},
-            waiting=tuple(_waiting(row) for row in waiting if row.customer_id == customer.id),
+    books = {
+        customer_id: _book(
+            rules,
+            customer,
+            owned.get(customer_id, ()),
+            tuple(asks.get(customer_id, ())),
+            slots,
+            tuple(queued.get(customer_id, ())),
         )
+        for customer_id, customer in people.items()
+    }
     return Shelf(books, people, series)
 
 
-def _blank(rules: Rules, customer: Reminded) -> Book:
-    region, told = _place(customer.phone)
-    zone = zone_of(
-        override=customer.time_zone or told,
-        region=region,
-        packs=rules.reminding.packs,
-        default=rules.time_zone,
-    )
+def _book(
+    rules: Rules,
+    customer: Reminded,
+    series: Sequence[Series],
+    asks: tuple[Ask, ...],
+    slots: Mapping[str, Mapping[tuple[str, date], int]],
+    waiting: tuple[Waiting, ...],
+) -> Book:
+    region, zone = _home(rules, customer)
     return Book(
         customer_id=customer.id,
         zone=zone,
         window=rules.reminding.window(region),
         reminding=rules.reminding,
-        couriers=frozenset(name.value for name in rules.couriers),
+        couriers=rules.courier_names,
         is_opted_out=customer.is_opted_out,
         wants_reminders=customer.wants_reminders,
         paused_until=customer.paused_until,
         barred_why=customer.barred_why,
         has_human=customer.has_human,
+        asks=asks,
+        slots={
+            key: holder for each in series for key, holder in slots.get(each.payment.id, {}).items()
+        },
+        owed={each.payment.id: owed_of(rules, each, zone) for each in series},
+        waiting=waiting,
     )
+
+
+def _home(rules: Rules, customer: Reminded) -> tuple[str | None, ZoneInfo]:
+    """The country of a customer's number, and the zone where they are taken to be."""
+    region = identity.region(customer.phone)
+    told = customer.time_zone
+    if told is None and pack_of(rules.reminding.packs, region).has_several_zones:
+        told = _zone_told(customer.phone)
+    packs = rules.reminding.packs
+    return region, zone_of(override=told, region=region, packs=packs, default=rules.time_zone)
 
 
 def owed_of(rules: Rules, series: Series, zone: ZoneInfo) -> Owed:

@@ -148,20 +148,29 @@ def admit(tx: Tx, rules: Rules, items: Sequence[OutboxItem]) -> list[OutboxItem]
     owners = sorted({_owner(item) for item in items})
     batch = _Batch(shelf_of(tx, rules, owners, claimed=items, lock=True))
     books = batch.shelf.books
+    claimed: dict[int, list[tuple[OutboxItem, Waiting]]] = {}
     for item in items:
-        book = books[_owner(item)]
-        books[_owner(item)] = replace(book, waiting=(*book.waiting, _claimed(item)))
-    for item in items:
-        book, row = books[_owner(item)], _claimed(item)
-        if row not in book.waiting:
-            continue
-        verdict = judge(book, row, tx.now)
-        if isinstance(verdict, Go):
-            _go(tx, batch, item, [row, *verdict.with_others])
-        else:
-            _hold_back(tx, batch, item, row, verdict)
-        books[_owner(item)] = after(book, row, verdict, tx.now)
+        claimed.setdefault(_owner(item), []).append((item, _claimed(item)))
+    for owner, mine in claimed.items():
+        known = books[owner]
+        books[owner] = replace(known, waiting=(*known.waiting, *(row for _, row in mine)))
+        for number, (item, row) in enumerate(mine, 1):
+            _decide_one(tx, batch, item, row, is_last=number == len(mine))
     return _written(tx, batch)
+
+
+def _decide_one(tx: Tx, batch: _Batch, item: OutboxItem, row: Waiting, *, is_last: bool) -> None:
+    owner = _owner(item)
+    book = batch.shelf.books[owner]
+    if row not in book.waiting:
+        return  # it went along with another
+    verdict = judge(book, row, tx.now)
+    if isinstance(verdict, Go):
+        _go(tx, batch, item, [row, *verdict.with_others])
+    else:
+        _hold_back(tx, batch, item, row, verdict)
+    if not is_last:
+        batch.shelf.books[owner] = after(book, row, verdict, tx.now)
 
 
 def _owner(item: OutboxItem) -> int:

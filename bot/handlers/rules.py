@@ -89,6 +89,11 @@ class Rules:
     plans: Mapping[str, Plan] = field(default_factory=dict)
     """The merchant's own reminder plans by name."""
 
+    @property
+    def courier_names(self) -> frozenset[str]:
+        """The channels that can be sent over, by name."""
+        return frozenset(name.value for name in self.couriers)
+
     def default_expiry(self, start: datetime, due_at: datetime | None) -> datetime:
         """When we stop asking if nobody says when: once due, with a week to be late."""
         end = start + self.link_ttl

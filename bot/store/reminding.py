@@ -1,6 +1,6 @@
 """What reminders are decided from, read for many customers at once, and their slots."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -104,12 +104,14 @@ _CUSTOMERS = sa.select(
 ).where(customer.c.id.in_(sa.bindparam("b_ids", expanding=True)))
 
 
-def asks_of(tx: Tx, customer_ids: Sequence[int]) -> dict[int, list[Ask]]:
+def asks_of(
+    tx: Tx, customer_ids: Sequence[int], *, but: Set[int] = frozenset()
+) -> dict[int, list[Ask]]:
     """The messages that asked these customers for money lately and may have reached them."""
     found: dict[int, list[Ask]] = {}
     since = tx.now - _LOOK_BACK
     for row in tx.run(_ASKS, {"b_ids": list(customer_ids), "b_since": since}):
-        if row.delivery in _LOST:
+        if row.delivery in _LOST or row.id in but:
             continue
         found.setdefault(row.customer_id, []).append(
             Ask(
