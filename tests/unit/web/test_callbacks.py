@@ -112,7 +112,8 @@ async def test_a_silent_database_is_waited_for_one_second(
 ) -> None:
     inbox.is_silent = True
     start = time.monotonic()
-    await asyncio.gather(*(door.put(callback(str(number))) for number in range(20)))
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(door.put(callback(str(number))) for number in range(20)))
     assert 0.7 <= time.monotonic() - start < 2.5
     assert len(spool) == 20
     start = time.monotonic()
