@@ -9,7 +9,8 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -225,6 +226,17 @@ class Store:
             return set()
 
     def _run_together(self, group: list[_Job[Any]]) -> set[str]:
+        try:
+            return self._run_once(group)
+        except _NeverCommittedError:
+            # The pool held a connection that the server had ended; it has dropped them all.
+            pass
+        try:
+            return self._run_once(group)
+        except _NeverCommittedError as lost:
+            raise lost.error from None
+
+    def _run_once(self, group: list[_Job[Any]]) -> set[str]:
         wakes: set[str] = set()
         # Each call into SQLite hands the interpreter over and waits for it: BEGIN and COMMIT are
         # spared where the one statement is a transaction anyway.
@@ -232,8 +244,27 @@ class Store:
         with (self._single_engine if is_single else self._engine).begin() as conn:
             for job in group:
                 tx = Tx(conn, self._clock(), self.is_sqlite, wakes)
-                job.result = job.work(tx)
+                with _before_commit():
+                    job.result = job.work(tx)
         return wakes
+
+
+class _NeverCommittedError(Exception):
+    """The connection was lost before the commit was asked for, so that nothing was kept."""
+
+    def __init__(self, error: DBAPIError) -> None:
+        super().__init__()
+        self.error = error
+
+
+@contextmanager
+def _before_commit() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise _NeverCommittedError(error) from error
+        raise
 
 
 def _hand_back(group: list[_Job[Any]], wakes: set[str], on_wake: Callable[[str], None]) -> None:
