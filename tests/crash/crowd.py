@@ -35,7 +35,7 @@ class Crowd:
 
     def __init__(self, sandbox: Sandbox, ports: list[int], chance: random.Random) -> None:
         self._sandbox = sandbox
-        self._ports = ports
+        self.ports = ports
         self._chance = chance
         self._numbers = itertools.count()
         self._serials = itertools.count()
@@ -46,6 +46,8 @@ class Crowd:
         self.acked: dict[str, set[bytes]] = {}
         self.unacked = 0
         self.statuses: Counter[int] = Counter()
+        self.told: Counter[int] = Counter()
+        """How Migo's callbacks alone were answered."""
         self.answered_at = 0.0
         self.heard_of: set[str] = set()
         self._seen = (0, 0)
@@ -57,7 +59,7 @@ class Crowd:
     def start(self) -> None:
         works = [self._sell] * SELLERS + [self._pay] * PAYERS + [self._notice]
         self._tasks = [
-            asyncio.create_task(work(self._ports[number % len(self._ports)]))
+            asyncio.create_task(work(self.ports[number % len(self.ports)]))
             for number, work in enumerate(works)
         ]
 
@@ -141,7 +143,7 @@ class Crowd:
         telling = request("POST", "/webhooks/migo", body, secret)
         while True:
             status, _ = await line.exchange(telling)
-            self.statuses[status] += 1
+            self.told[status] += 1
             if 200 <= status < 300:
                 self.acked.setdefault(uid, set()).add(body)
                 self.answered_at = time.monotonic()

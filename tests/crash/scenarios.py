@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from tests.crash import controls, fuzz, kill9, machine, powerloss, races
+from tests.crash import controls, fuzz, kill9, machine, outage, points, powerloss, races
 from tests.crash.report import Report
 
 
@@ -18,7 +18,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A function of place and count, and the count of each tier."""
+    """A function of place and count, and the count of each tier; 0 leaves it out of the short."""
 
     run: Callable[[Place, int], Coroutine[Any, Any, Report]]
     full: int
@@ -69,12 +69,34 @@ async def _controls(place: Place, count: int) -> Report:
     return await controls.controls(place.postgres_url, count=count)
 
 
+async def _db(place: Place, count: int) -> Report:
+    return await outage.database_away(restarts=count, seed=place.seed)
+
+
+async def _redis(place: Place, count: int) -> Report:
+    assert place.postgres_url is not None
+    return await outage.redis_away(place.postgres_url, times=count, seed=place.seed)
+
+
+async def _points_sqlite(place: Place, count: int) -> Report:
+    return await points.points("sqlite", repeats=count)
+
+
+async def _points_postgres(place: Place, count: int) -> Report:
+    return await points.points("postgres", repeats=count, postgres_url=place.postgres_url)
+
+
 SCENARIOS = {
     "kill9-sqlite": Scenario(_kill9_sqlite, 1000, 12),
     "kill9-postgres": Scenario(_kill9_postgres, 1000, 6, needs_postgres=True),
     **{f"races-{name}": _race(name) for name in races.RACES},
     **{f"fuzz-{name}": _fuzz(name) for name in fuzz.DOORS},
+    # The crash-point tests die at each of them at every change.
+    "points-sqlite": Scenario(_points_sqlite, 50, 0),
+    "points-postgres": Scenario(_points_postgres, 50, 0, needs_postgres=True),
     "controls": Scenario(_controls, len(controls.CONTROLS), 4, needs_postgres=True),
+    "db": Scenario(_db, 60, 2, needs_postgres=True),
+    "redis": Scenario(_redis, 200, 3, needs_postgres=True),
     "powerloss": Scenario(_powerloss, 20_000, 100),
     "machine-sqlite": Scenario(_machine_sqlite, 2_000_000, 100),
     "machine-postgres": Scenario(_machine_postgres, 200_000, 50, needs_postgres=True),

@@ -16,6 +16,7 @@ SEED = 20481
     [
         pytest.param(name, marks=pytest.mark.postgres if each.needs_postgres else ())
         for name, each in SCENARIOS.items()
+        if each.short
     ],
 )
 async def test_the_promises_hold(name: str, request: pytest.FixtureRequest) -> None:
