@@ -206,9 +206,15 @@ def _print_messages(payment: Json) -> None:
 def _print_timeline(payment: Json) -> None:
     click.echo()
     rows = [
-        (display.local_time(each["at"]), each["what"], each["why"]) for each in payment["timeline"]
+        (
+            display.local_time(each["at"]),
+            each["what"],
+            each["why"],
+            display.local_time(each["next_at"]) if each.get("next_at") else "",
+        )
+        for each in payment["timeline"]
     ]
-    display.print_table(("AT", "WHAT", "WHY"), rows)
+    display.print_table(("AT", "WHAT", "WHY", "NEXT"), rows)
 
 
 def _print_alerts(payment: Json) -> None:

@@ -30,6 +30,9 @@ _SOON = timedelta(seconds=30)
 @click.option("--concept", help="What it is for, as the customer reads it.")
 @click.option("--external-id", help="Your own number for it; makes repeating safe.")
 @click.option("--at", "send_at", metavar="TIME", help="Later, as 2026-04-03T09:00:00-06:00.")
+@click.option("--due", "due_at", metavar="TIME", help="When it is due; reminders go around it.")
+@click.option("--expires", "expires_at", metavar="TIME", help="When to stop asking.")
+@click.option("--reminders", metavar="PLAN", help="A plan's name, or steps: 'due-3, due+2 last'.")
 @click.option("--no-reminders", is_flag=True, help="Ask only once.")
 @click.option("--no-wait", is_flag=True, help="Return once it is on the books.")
 @click.option("--wait-s", type=click.IntRange(1), default=120, show_default=True)
@@ -67,9 +70,20 @@ def _body(asked: Json) -> Json:
         "concept": asked["concept"],
         "external_id": asked["external_id"],
         "send_at": asked["send_at"],
-        "reminders": "off" if asked["no_reminders"] else "default",
+        "due_at": asked["due_at"],
+        "expires_at": asked["expires_at"],
+        "reminders": _reminders(asked["reminders"], is_off=asked["no_reminders"]),
         "created_by": actor(),
     }
+
+
+def _reminders(plan: str | None, *, is_off: bool) -> str | list[str]:
+    if is_off:
+        return "off"
+    if plan is None:
+        return "default"
+    steps = [step.strip() for step in plan.split(",")]
+    return steps if any(sign in plan for sign in "+-,") or plan.strip() == "due" else plan.strip()
 
 
 def minor_of(text: str, currency: str) -> int:

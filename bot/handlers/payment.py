@@ -13,6 +13,7 @@ from bot.domain.payment import (
     PaymentStatus,
     may_move,
 )
+from bot.domain.reminders import PlanError, plan_of
 from bot.handlers import cards, reminding
 from bot.handlers.planning import has_no_reader, plan_create, plan_message
 from bot.handlers.rules import Rules
@@ -69,7 +70,7 @@ def create_payment(tx: Tx, rules: Rules, request: PaymentRequest) -> Created:
 
     Raises:
         ConflictError: the key or external id belongs to another request.
-        RequestError: the currency is not enabled.
+        RequestError: the currency is not enabled, or there is no such reminder plan.
     """
     repeat = payments.find_repeat(
         tx, idempotency_key=request.idempotency_key, external_id=request.external_id
@@ -85,6 +86,10 @@ def create_payment(tx: Tx, rules: Rules, request: PaymentRequest) -> Created:
     if request.money.currency not in rules.currencies:
         enabled = ", ".join(sorted(rules.currencies))
         raise RequestError(f"{request.money.currency} is not enabled; enabled: {enabled}")
+    try:
+        plan_of(request.reminders, rules.plans, max_steps=rules.reminding.max_steps)
+    except PlanError as error:
+        raise RequestError(str(error)) from None
     customer = people.upsert_customer(
         tx, phone=request.phone, name=request.name, email=request.email, locale=request.locale
     )

@@ -146,6 +146,7 @@ def explain(desk: Desk, payment: Payment, asked: Asked) -> None:
             "at": {"at": entry.at.isoformat()},
             "what": {"reason": entry.what},
             "why": {"reason": entry.why},
+            "next": None if entry.next_at is None else {"at": entry.next_at.isoformat()},
         }
         for entry in entries[-_REASONS:]
     ]

@@ -41,6 +41,7 @@ def timelines(tx: Tx, payment_ids: Sequence[str]) -> dict[str, list[TimelineEntr
         ledger.c.at,
         ledger.c.to_status.label("what"),
         ledger.c.why,
+        sa.null().cast(decision.c.next_at.type).label("next_at"),
         sa.literal(0).label("rank"),
         ledger.c.seq.label("number"),
     ).where(ledger.c.payment_id.in_(list(payment_ids)))
@@ -49,12 +50,14 @@ def timelines(tx: Tx, payment_ids: Sequence[str]) -> dict[str, list[TimelineEntr
         decision.c.at,
         decision.c.what,
         decision.c.why,
+        decision.c.next_at,
         sa.literal(1).label("rank"),
         decision.c.id.label("number"),
     ).where(decision.c.payment_id.in_(list(payment_ids)))
     found: dict[str, list[TimelineEntry]] = {}
     for row in tx.run(sa.union_all(moves, decisions).order_by("at", "rank", "number")):
-        found.setdefault(row.payment_id, []).append(TimelineEntry(row.at, row.what, row.why))
+        entry = TimelineEntry(row.at, row.what, row.why, row.next_at)
+        found.setdefault(row.payment_id, []).append(entry)
     return found
 
 

@@ -111,7 +111,7 @@ class _Endpoints:
     async def create(self, request: Request) -> Response:
         """Create a payment and owe its link: 201, or 200 with the first answer for a repeat."""
         key = bodies.read_idempotency_key(request)
-        body = await bodies.read_as(request, bodies.PaymentBody, region=self._rules.region)
+        body = await bodies.read_as(request, bodies.PaymentBody, rules=self._rules)
 
         def work(tx: Tx) -> tuple[PaymentView, bool]:
             asked = body.request(key)
@@ -185,7 +185,7 @@ class _Endpoints:
         return JSONResponse(await self._store.transact(work))
 
     async def _optional(self, request: Request, model: type[bodies.Model]) -> bodies.Model:
-        return await bodies.read_as(request, model, region=self._rules.region, is_optional=True)
+        return await bodies.read_as(request, model, rules=self._rules, is_optional=True)
 
     async def qr(self, payment_id: str) -> Response:
         """The payment's current link as a QR code, a PNG."""
@@ -208,7 +208,7 @@ class _Endpoints:
     async def close_alert(self, request: Request, alert_id: int) -> AlertView:
         """Say that an alert needs nobody any more."""
         body = await bodies.read_as(
-            request, bodies.CancelBody, region=self._rules.region, is_optional=True
+            request, bodies.CancelBody, rules=self._rules, is_optional=True
         )
         closed = await self._store.transact(lambda tx: close_alert(tx, alert_id, by=body.by))
         if closed is None:

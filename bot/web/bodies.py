@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -85,7 +85,7 @@ class AskBody(_Body):
     channel: fields.ChannelWord | None = None
     route: Annotated[list[fields.ChannelWord], Field(min_length=1, max_length=6)] | None = None
     concept: fields.Concept | None = None
-    reminders: Literal["default", "off"] = "default"
+    reminders: fields.Reminders = "default"
     notify: fields.Target | None = None
     created_by: fields.Actor = "api"
 
@@ -162,14 +162,14 @@ Model = TypeVar("Model", bound=_Body)
 
 
 async def read_as(
-    request: Request, model: type[Model], *, region: str, is_optional: bool = False
+    request: Request, model: type[Model], *, rules: Rules, is_optional: bool = False
 ) -> Model:
     """Read a request's body as `model`.
 
     Args:
         request: its body is counted while it streams, 256 KiB at most.
         model: what it must be.
-        region: ISO 3166 country of telephone numbers without a plus.
+        rules: with the country of telephone numbers without a plus, and the reminder plans.
         is_optional: an empty body stands for an object without fields.
 
     Raises:
@@ -190,15 +190,15 @@ async def read_as(
         raise BodyError(400, "bad_json", f"the body cannot be read: {error}") from None
     if not isinstance(document, dict):
         raise BodyError(400, "bad_json", "the body must be a JSON object")
-    return _checked(model, document, region)
+    return _checked(model, document, rules)
 
 
 _JSON = "application/json"
 
 
-def _checked(model: type[Model], document: object, region: str) -> Model:
+def _checked(model: type[Model], document: object, rules: Rules) -> Model:
     try:
-        found = model.model_validate(document, context={"region": region})
+        found = model.model_validate(document, context={"rules": rules})
     except ValidationError as error:
         raise FaultyError(faults_of(error)) from None
     if faults := list(found.crossed()):

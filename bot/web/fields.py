@@ -12,7 +12,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from bot.domain.identity import parse_email, parse_phone
 from bot.domain.money import MAX_MINOR, is_currency
+from bot.domain.reminders import plan_of
 from bot.handlers.planning import parse_target
+from bot.handlers.rules import Rules
 from channels.base import ChannelName
 
 _RFC3339 = re.compile(
@@ -76,8 +78,15 @@ def _currency(value: str) -> str:
 
 
 def _region(info: ValidationInfo) -> str:
-    region: str = info.context["region"] if info.context else ""
-    return region
+    rules: Rules | None = info.context["rules"] if info.context else None
+    return "" if rules is None else rules.region
+
+
+def _reminders(wanted: object, info: ValidationInfo) -> object:
+    rules: Rules | None = info.context["rules"] if info.context else None
+    if rules is not None:
+        plan_of(wanted, rules.plans, max_steps=rules.reminding.max_steps)
+    return wanted
 
 
 def _target(value: str, info: ValidationInfo) -> str:
@@ -109,6 +118,8 @@ Locale = Annotated[str, AfterValidator(_locale)]
 Name = Annotated[str, _line(100)]
 Phone = Annotated[str, AfterValidator(_phone)]
 """Kept as E.164; may be national to the region named in the validation's context."""
+Reminders = Annotated[str | list[str], BeforeValidator(_reminders)]
+"""`default`, `off`, the name of a plan, or own steps as `due-3`, `due`, `due+2 last`."""
 Reference = Annotated[str, _line(200)]
 Target = Annotated[str, AfterValidator(_target)]
 """Where staff are told: `telegram:<chat id>`, `whatsapp:+…`, `sms:+…` or `email:…`."""

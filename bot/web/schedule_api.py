@@ -94,7 +94,7 @@ class ScheduleEndpoints:
     async def add(self, request: Request) -> Response:
         """Add a schedule: 201, or 200 with the first answer for a repeat of its key."""
         key = bodies.read_idempotency_key(request)
-        body = await bodies.read_as(request, ScheduleBody, region=self._rules.region)
+        body = await bodies.read_as(request, ScheduleBody, rules=self._rules)
 
         def work(tx: Tx) -> tuple[ScheduleStory, bool]:
             if schedule_store.find_repeat(tx, key) is None:
@@ -163,7 +163,7 @@ class ScheduleEndpoints:
         )
 
     async def _optional(self, request: Request, model: type[bodies.Model]) -> bodies.Model:
-        return await bodies.read_as(request, model, region=self._rules.region, is_optional=True)
+        return await bodies.read_as(request, model, rules=self._rules, is_optional=True)
 
     async def _answer(self, schedule_id: str, act: Callable[[Tx], Schedule]) -> Response:
         def work(tx: Tx) -> ScheduleStory:

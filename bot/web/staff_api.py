@@ -81,7 +81,7 @@ class StaffEndpoints:
 
     async def invite(self, request: Request) -> Response:
         """A one-time token that works for 24 hours; it is shown here and nowhere else."""
-        body = await bodies.read_as(request, InviteBody, region=self._rules.region)
+        body = await bodies.read_as(request, InviteBody, rules=self._rules)
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         role = Role(body.role)
         expires_at = await self._store.transact(
@@ -98,7 +98,7 @@ class StaffEndpoints:
 
     async def set_role(self, request: Request, staff_id: int) -> Response:
         """Another role, from the next message on."""
-        body = await bodies.read_as(request, RoleBody, region=self._rules.region)
+        body = await bodies.read_as(request, RoleBody, rules=self._rules)
 
         def work(tx: Tx) -> Staff | None:
             member = staff_store.set_role(tx, staff_id, Role(body.role), by=body.by)
@@ -109,7 +109,7 @@ class StaffEndpoints:
     async def remove(self, request: Request, staff_id: int) -> Response:
         """Put somebody out at once, with their open buttons and dialogues."""
         body = await bodies.read_as(
-            request, bodies.CancelBody, region=self._rules.region, is_optional=True
+            request, bodies.CancelBody, rules=self._rules, is_optional=True
         )
 
         def work(tx: Tx) -> Staff | None:

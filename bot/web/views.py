@@ -56,11 +56,12 @@ class MessageView(TypedDict):
 
 
 class EventView(TypedDict):
-    """One line of a payment's story."""
+    """One line of a payment's story; `next_at` is when what waits may go at the soonest."""
 
     at: str
     what: str
     why: str
+    next_at: str | None
 
 
 class AlertView(TypedDict):
@@ -154,7 +155,13 @@ def _view(
         "links": [_link(link) for link in links],
         "messages": messages,
         "timeline": [
-            {"at": rfc3339(entry.at), "what": entry.what, "why": entry.why} for entry in timeline
+            {
+                "at": rfc3339(entry.at),
+                "what": entry.what,
+                "why": entry.why,
+                "next_at": None if entry.next_at is None else rfc3339(entry.next_at),
+            }
+            for entry in timeline
         ],
         "alerts": [alert_view(alert) for alert in alerts],
     }
