@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from tests.crash import controls, fuzz, kill9, machine, outage, points, powerloss, races
+from tests.crash import chaos, controls, fuzz, kill9, machine, outage, points, powerloss, races
 from tests.crash.report import Report
 
 
@@ -86,6 +86,10 @@ async def _points_postgres(place: Place, count: int) -> Report:
     return await points.points("postgres", repeats=count, postgres_url=place.postgres_url)
 
 
+async def _chaos(place: Place, count: int) -> Report:
+    return await chaos.chaos(stretches=count, seed=place.seed)
+
+
 SCENARIOS = {
     "kill9-sqlite": Scenario(_kill9_sqlite, 1000, 12),
     "kill9-postgres": Scenario(_kill9_postgres, 1000, 6, needs_postgres=True),
@@ -95,6 +99,7 @@ SCENARIOS = {
     "points-sqlite": Scenario(_points_sqlite, 50, 0),
     "points-postgres": Scenario(_points_postgres, 50, 0, needs_postgres=True),
     "controls": Scenario(_controls, len(controls.CONTROLS), 4, needs_postgres=True),
+    "chaos": Scenario(_chaos, 300, 4),
     "db": Scenario(_db, 60, 2, needs_postgres=True),
     "redis": Scenario(_redis, 200, 3, needs_postgres=True),
     "powerloss": Scenario(_powerloss, 20_000, 100),
