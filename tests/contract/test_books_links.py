@@ -77,6 +77,7 @@ async def test_the_delay_that_migo_names_is_kept(world: World) -> None:
 
 async def test_after_a_day_without_migo_a_person_is_told(world: World) -> None:
     made = await world.create(expires_at=world.clock.now + timedelta(days=9))
+    await end_create(world, RetryLater("no connection"))
     world.clock.advance(hours=24)
     await end_create(world, RetryLater("no connection"))
     assert await world.status(made.id) is PaymentStatus.HELD
