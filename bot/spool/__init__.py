@@ -65,6 +65,7 @@ class Spool:
         self._waiting: dict[Place, float] = {}
         self._wishes: list[_Wish] = []
         self._flushing: asyncio.Task[None] | None = None
+        self._is_closed = False
         # One thread for all that touches the files: nothing in them needs a lock.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
 
@@ -112,7 +113,10 @@ class Spool:
         left.close()
 
     async def aclose(self) -> None:
-        """Let go of the files; the records stay."""
+        """Let go of the files; the records stay. Calling it again does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         if self._flushing is not None:
             await self._flushing
         self._thread.shutdown()
