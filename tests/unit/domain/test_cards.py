@@ -102,6 +102,6 @@ def test_every_card_number_is_found(
 
 @pytest.mark.parametrize("text", ["4" * 100_000, "4 " * 50_000, "4-" * 2_000, "41   " * 1_000])
 def test_a_long_row_of_digits_takes_no_time(text: str) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     hide_cards(text)
-    assert time.perf_counter() - start < 0.5
+    assert time.thread_time() - start < 0.5

@@ -68,6 +68,7 @@ class Books:
             request_hash="h",
             email="ana@example.com",
             name="Ana",
+            reminders="off",
         )
         made = await self.store.transact(lambda tx: payment.create_payment(tx, self.rules, request))
         return made.payment.id
@@ -138,7 +139,7 @@ async def test_the_shape_is_the_promised_one(books: Books) -> None:
     assert message["to"] == "+502****1234"
     assert (message["purpose"], message["provider_id"]) == ("link", "SM1")
     assert view["timeline"][0]["what"] == "requested"
-    assert {"at", "what", "why"} == set(view["timeline"][0])
+    assert {"at", "what", "why", "next_at"} == set(view["timeline"][0])
 
 
 async def test_a_message_keeps_its_id_from_planned_to_read(books: Books) -> None:
