@@ -20,9 +20,20 @@ WORDS: Mapping[str, str] = {
     "status": "requested|linked|paid|denied|refunded|reversed|expired|cancelled|held|open"
     "|part_refunded|returned_twice|active|paused|removed|ended|skipped|made|missed|done|fired|failed|unknown",
     "kind": "[a-z_]+",
-    "number": "[0-9]+",
+    "lane": "whatsapp|sms|email|telegram|migo",
+    "tone": "friendly|due|last|promised",
+    "rule": "digest|gap|window|pause|person|slot|cap a day|cap a week|days between"
+    "|one channel a week|last channel|most|opt-out|barred|dispute|expiry|status",
+    "weekday": "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday",
 }
-"""What a value of this name may be; others are any text."""
+"""The words that a value of this name may be; each has its own in every language."""
+_SHAPES: Mapping[str, str] = {
+    **WORDS,
+    "number": "[0-9]+",
+    "date": "[0-9]{4}-[0-9]{2}-[0-9]{2}",
+    "holiday": "[A-Z].+",
+}
+"""What else a value of this name may be; others are any text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +57,9 @@ def read_reason(text: str) -> Reason | None:
 def _value(name: str, said: str) -> object:
     if name in _NESTED:
         return {"reason": said}
-    return {"word": f"{name}.{said}"} if name in WORDS and name != "number" else said
+    if name == "date":
+        return {"date": said}
+    return {"word": f"{name}.{said}"} if name in WORDS else said
 
 
 @cache
@@ -60,7 +73,7 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
 def _pattern(sentence: str) -> re.Pattern[str]:
     parts = VALUE.split(sentence)
     written = [
-        f"(?P<{part}>{WORDS.get(part, '.+?')})" if number % 2 else re.escape(part)
+        f"(?P<{part}>{_SHAPES.get(part, '.+?')})" if number % 2 else re.escape(part)
         for number, part in enumerate(parts)
     ]
     return re.compile("".join(written), re.DOTALL)
