@@ -45,6 +45,7 @@ class Crowd:
         self.created: set[int] = set()
         self.acked: dict[str, set[bytes]] = {}
         self.unacked = 0
+        self.most_unpaid = MOST_UNPAID
         self.statuses: Counter[int] = Counter()
         self.told: Counter[int] = Counter()
         """How Migo's callbacks alone were answered."""
@@ -76,7 +77,7 @@ class Crowd:
         line = Line(port)
         try:
             while not self._is_over:
-                if len(self.created) - len(self.acked) > MOST_UNPAID:
+                if len(self.created) - len(self.acked) > self.most_unpaid:
                     await asyncio.sleep(0.01)
                     continue
                 await self._ask(line, next(self._numbers))
