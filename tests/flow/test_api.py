@@ -158,7 +158,7 @@ async def test_a_payment_is_created_and_read_back(api: Api) -> None:
     assert payment["created_by"] == "api"
     assert payment["links"] == payment["messages"] == payment["alerts"] == []
     assert payment["timeline"] == [
-        {"at": "2026-04-03T12:00:00Z", "what": "requested", "why": "api"}
+        {"at": "2026-04-03T12:00:00Z", "what": "requested", "why": "api", "next_at": None}
     ]
     read = await api.http.get(answer.headers["location"])
     assert (read.status_code, read.json()) == (200, payment)
@@ -526,7 +526,7 @@ async def test_a_cancelled_payment_is_not_sent_again(api: Api) -> None:
 
 
 async def test_a_link_is_sent_again_over_another_channel(api: Api) -> None:
-    path = f"/v1/payments/{(await api.create()).json()['id']}"
+    path = f"/v1/payments/{(await api.create(reminders='off')).json()['id']}"
     too_early = await api.http.post(f"{path}/resend")
     assert too_early.status_code == 409
     await api.make_link()
@@ -649,6 +649,12 @@ async def test_the_description_has_every_route_and_body(local: Api) -> None:
         "/payments/{payment_id}/cancel",
         "/payments/{payment_id}/resend",
         "/payments/{payment_id}/qr.png",
+        "/schedules",
+        "/schedules/{schedule_id}",
+        "/schedules/{schedule_id}/pause",
+        "/schedules/{schedule_id}/resume",
+        "/schedules/{schedule_id}/skip",
+        "/preview",
         "/alerts",
         "/alerts/{alert_id}/close",
         "/bulk",
