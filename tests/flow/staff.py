@@ -3,7 +3,7 @@
 from typing import Any
 
 from bot.sandbox.people import Person
-from tests.flow.dialog import Chat, new_person
+from tests.flow.dialog import WITHIN_S, Chat, new_person
 from tests.flow.service import Service
 from tests.services import eventually
 
@@ -67,7 +67,7 @@ class Seller(Chat):
                 if all(part.casefold() in said.casefold() for part in parts)
             ]
 
-        await eventually(lambda: bool(fitting()), 15)
+        await eventually(lambda: bool(fitting()), WITHIN_S)
         return fitting()[-1]
 
 
