@@ -25,6 +25,10 @@ from bot.domain.reminding import (
 )
 
 
+_MOST_VERDICTS = 5_000
+"""Far more than a series can have in any time that is asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Foreseen:
     """What will become of one reminder, when, and by which rule."""
@@ -36,7 +40,9 @@ class Foreseen:
 
 def foresee(book: Book, *, now: datetime, until: datetime) -> Iterator[Foreseen]:
     """Everything that becomes of a customer's reminders before `until`, in order."""
-    while book.waiting:
+    for _ in range(_MOST_VERDICTS):
+        if not book.waiting:
+            return
         row = min(book.waiting, key=lambda each: (each.not_before, each.outbox_id))
         at = max(row.not_before, now)
         if at >= until:

@@ -257,8 +257,8 @@ def _over_another(book: Book, row: Waiting, now: datetime) -> Over | Later | Non
     """Go where the payment's last message arrived, and nowhere else where the law says so."""
     if book.window.pack.one_channel_a_week:
         used = _delivered_this_week(book, now)
-        if used and row.channel not in used:
-            return _over_used(book, row, used[-1], now)
+        if used:
+            return None if row.channel in used else _over_used(book, row, used[-1], now)
     own = [ask for ask in book.asks if ask.payment_id == row.payment_id]
     arrived = [ask for ask in own if ask.is_delivered] or own
     if not arrived or not row.is_fresh or arrived[-1].channel == row.channel:

@@ -205,6 +205,13 @@ def test_an_undelivered_contact_and_last_weeks_close_nothing() -> None:
     assert judge(colombian(ask(60, channel="sms")), ROW, NOW) == Go()
 
 
+def test_the_weeks_channel_wins_over_the_payments_own_last_one() -> None:
+    own = ask(25, is_reminder=False, channel="email", is_delivered=False, payment_id="p1")
+    known = colombian(ask(21, channel="sms"), own)
+    assert isinstance(judge(known, ROW, NOW), Over)
+    assert judge(known, replace(ROW, channel="sms"), NOW) == Go()
+
+
 def two_debts(**second: object) -> Book:
     other = replace(ROW, outbox_id=2, payment_id="p2", channel="sms", not_before=NOW)
     other = replace(other, **second)  # type: ignore[arg-type]

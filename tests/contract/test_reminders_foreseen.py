@@ -1,0 +1,148 @@
+"""What a preview says is what then goes out, message for message, whatever came in between."""
+
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from bot.domain.calendars import Reminding, hours_of, read_packs
+from bot.domain.payment import FactStatus, Payment
+from bot.handlers import payment as payment_handler
+from bot.handlers import preview, reminding
+from bot.store import people
+from tests.contract.databases import copy_of
+from tests.contract.reminders import MORNING, Life
+from tests.contract.world import World
+
+PACKS = read_packs(Path("bot/domain/countries.toml").read_text("utf-8"))
+REMINDING = Reminding(packs=PACKS, hours=hours_of("mon-sat 09:00-18:00"))
+PHONES = ("+50255551234", "+573001234567", "+56961234567")
+ROUTES = (("whatsapp", "sms"), ("sms", "email"), ("email",))
+PLANS = ("default", ["created+2", "created+5 last"], ["due-4", "due", "due+3 last"], "off")
+MONTH = timedelta(days=31)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A payment of the month."""
+
+    who: int
+    route: int
+    plan: int
+    due_in: int | None
+
+
+@dataclass(frozen=True)
+class Happens:
+    """Something that comes in between, to whom or which payment, at which hour of the month."""
+
+    what: str
+    which: int
+    hour: int
+
+
+asked = st.builds(
+    Asked, st.integers(0, 2), st.integers(0, 2), st.integers(0, 3), st.none() | st.integers(1, 20)
+)
+happens = st.builds(
+    Happens,
+    st.sampled_from(["paid", "stop", "down", "pause", "promise", "cancel", "resend"]),
+    st.integers(0, 5),
+    st.integers(1, 30 * 24),
+)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(asked, min_size=1, max_size=6), st.lists(happens, max_size=6))
+async def test_a_month_goes_as_foreseen(
+    sqlite_template: Path, payments: list[Asked], events: list[Happens]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(copy_of(sqlite_template, Path(folder) / "paybot.db"))
+        world.set_rules(
+            reminding=REMINDING,
+            time_zone="America/Guatemala",
+            staff=None,
+            link_ttl=timedelta(days=40),
+        )
+        world.clock.now = MORNING
+        world.store.open()
+        try:
+            await a_month(Life(world), payments, sorted(events, key=lambda each: each.hour))
+        finally:
+            await world.store.close()
+
+
+async def a_month(life: Life, payments: list[Asked], events: list[Happens]) -> None:
+    made = [await ask(life, each) for each in payments]
+    await life.work()
+    for each in events:
+        await as_foreseen(life, MORNING + timedelta(hours=each.hour))
+        await come(life, made[each.which % len(made)], each)
+    await as_foreseen(life, MORNING + MONTH)
+    event("no reminder" if not life.went else "reminders")
+
+
+async def ask(life: Life, asked: Asked) -> Payment:
+    return await life.create(
+        phone=PHONES[asked.who],
+        route=ROUTES[asked.route],
+        reminders=PLANS[asked.plan],
+        due_at=None if asked.due_in is None else MORNING + timedelta(days=asked.due_in),
+    )
+
+
+async def as_foreseen(life: Life, until: datetime) -> None:
+    """Live until then and compare with what was foreseen before."""
+    await life.work()
+    before = len(life.went)
+    rows = await life.world.run(
+        lambda tx: preview.planned_reminders(tx, life.world.rules, until=until, limit=1000)
+    )
+    await life.until(until - timedelta(microseconds=1))
+    went = [
+        (each.at, payment_id, each.channel)
+        for each in life.went[before:]
+        for payment_id in each.payment_ids
+    ]
+    assert sorted(went) == [(row.at, row.payment_id, row.channel) for row in rows]
+    life.world.clock.now = max(until, life.world.clock.now)
+
+
+async def come(life: Life, payment: Payment, each: Happens) -> None:
+    world, now = life.world, life.world.clock.now
+    match each.what:
+        case "paid":
+            found = await world.select("select uid from link where payment_id = :id", id=payment.id)
+            await world.callback(str(found[0][0]), FactStatus.APPROVED)
+        case "stop":
+            await world.run(
+                lambda tx: people.set_wishes(tx, payment.customer_id, wants_reminders=False)
+            )
+        case "down":
+            world.clock.advance(days=each.which + 1)
+        case "pause":
+            until = now + timedelta(days=2)
+            await world.run(lambda tx: people.pause_reminders(tx, payment.customer_id, until=until))
+        case "promise":
+            day: date = (now + timedelta(days=each.which + 1)).date()
+            await world.run(lambda tx: reminding.remind_on(tx, world.rules, payment.id, day))
+        case "cancel":
+            await try_to(life, lambda tx: payment_handler.cancel_payment(tx, payment.id, by="ana"))
+        case "resend":
+            await try_to(
+                life,
+                lambda tx: payment_handler.resend(tx, world.rules, payment.id, by="ana"),
+            )
+    await life.work()
+
+
+async def try_to(life: Life, work: object) -> None:
+    with suppress(payment_handler.RequestError):  # it is paid or cancelled by now
+        await life.world.run(work)  # type: ignore[arg-type]
