@@ -24,7 +24,6 @@ from bot.domain.reminding import (
     judge,
 )
 
-
 _MOST_VERDICTS = 5_000
 """Far more than a series can have in any time that is asked for."""
 
