@@ -1,0 +1,184 @@
+"""Why a reminder was moved, sent elsewhere or let go, as staff read it with /porque."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+
+import pytest
+import pytest_asyncio
+
+from bot.domain.calendars import Window
+from bot.domain.payment import PaymentStatus
+from bot.domain.reminding import DIGEST, Book, Go, Later, Never, Over, Verdict, judge
+from bot.store import ledger
+from bot.store.engine import Tx
+from bot.store.schema import outbox
+from bot.texts.reasons import WORDS
+from tests.flow.dialog import new_person
+from tests.flow.service import Json, Service, messages_of
+from tests.flow.staff import seller
+from tests.services import eventually
+from tests.unit.domain.test_reminding import (
+    COLOMBIA,
+    NOW,
+    REMINDING,
+    ROW,
+    ask,
+    book,
+    colombian,
+    owing,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+SUNDAY = datetime.fromisoformat("2026-12-06T18:00:00+00:00")
+CHRISTMAS = datetime.fromisoformat("2026-12-25T18:00:00+00:00")
+FAR = Window(REMINDING.hours, replace(COLOMBIA, closes_on_holidays=True, days_between=3))
+SOON_OVER = replace(
+    owing(expires_at=NOW + timedelta(hours=20)), paused_until=NOW + timedelta(days=1)
+)
+BY_SMS = ask(30, is_reminder=False, channel="sms", payment_id="p1")
+TOLD: list[tuple[str, Book, datetime, str]] = [
+    ("status", owing(status=PaymentStatus.PAID), NOW, "estado: el cobro está pagado"),
+    ("expiry", owing(expires_at=NOW), NOW, "plazo: se le acabó el plazo"),
+    (
+        "expiry",
+        SOON_OVER,
+        NOW,
+        "plazo: pausa: el cliente pidió tiempo; para entonces ya se le acabó el plazo",
+    ),
+    ("dispute", owing(is_disputed=True), NOW, "reclamo: el cliente no lo reconoce"),
+    (
+        "opt-out",
+        book(is_opted_out=True),
+        NOW,
+        "no quiere mensajes: el cliente pidió no recibir más",
+    ),
+    (
+        "opt-out",
+        book(wants_reminders=False),
+        NOW,
+        "no quiere mensajes: el cliente no quiere recordatorios",
+    ),
+    ("barred", book(barred_why="blocked at Migo"), NOW, "Migo no lo acepta: "),
+    ("most", owing(sent_again=3), NOW, "límite por cobro: ya se mandaron 3; el máximo es 3"),
+    (
+        "pause",
+        book(paused_until=NOW + timedelta(days=1)),
+        NOW,
+        "pausa: el cliente pidió tiempo",
+    ),
+    (
+        "person",
+        book(has_human=True),
+        NOW,
+        "con una persona: una persona está hablando con el cliente",
+    ),
+    (
+        "slot",
+        book(slots={("p1", ROW.day): 9}),
+        NOW,
+        "uno por fecha: ya salió uno en esta fecha",
+    ),
+    (
+        "gap",
+        book(asks=(ask(2, is_reminder=False),)),
+        NOW,
+        "tiempo entre mensajes: el último mensaje de cobro salió hace menos de 20 h",
+    ),
+    ("cap a day", book(asks=(ask(9),)), NOW, "límite por día: 1 al día como máximo"),
+    (
+        "cap a week",
+        book(asks=(ask(24), ask(48))),
+        NOW,
+        "límite por semana: 2 a la semana como máximo",
+    ),
+    (
+        "days between",
+        book(asks=(ask(30),), window=FAR),
+        NOW,
+        "días de espera: 3 días entre uno y otro en CO",
+    ),
+    ("window", book(), SUNDAY, "horario: es domingo"),
+    ("window", book(), NOW + timedelta(hours=9), "horario: allá ya pasaron las 18:00"),
+    ("window", book(), NOW - timedelta(hours=3), "horario: allá todavía no son las 09:00"),
+    ("window", book(window=FAR), CHRISTMAS, "horario: es feriado (Christmas Day)"),
+    (
+        "last channel",
+        book(asks=(BY_SMS,)),
+        NOW,
+        "por donde llegó lo anterior: su último mensaje salió por SMS",
+    ),
+    (
+        "one channel a week",
+        colombian(ask(21, channel="sms")),
+        NOW,
+        "un solo canal por semana: esta semana ya le llegó un mensaje por SMS",
+    ),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    async with Service(tmp_path_factory.mktemp("reminders")) as running:
+        yield running
+
+
+def _decided(verdict: Verdict) -> tuple[str, str, str]:
+    """What the books keep of a verdict, its reason, and what staff read in front of it."""
+    match verdict:
+        case Later(rule=rule, why=why):
+            return "reminder moved", f"{rule}: {why}", "recordatorio movido"
+        case Never(rule=rule, why=why):
+            return "reminder not sent", f"{rule}: {why}", "no se envió: el recordatorio"
+        case Over(channel=channel, rule=rule, why=why):
+            return f"reminder over {channel}", f"{rule}: {why}", "recordatorio por SMS"
+        case Go():
+            raise AssertionError("it goes")
+
+
+async def test_every_rule_reads_well(service: Service) -> None:
+    assert {rule for rule, *_ in TOLD} == {*WORDS["rule"].split("|")} - {DIGEST}
+    async with seller(service, "telegram", "manager") as marta:
+        number = await marta.charges(new_person(service).phone)
+        await marta.skips()
+        for rule, known, now, sentence in TOLD:
+            what, why, told = _decided(judge(known, ROW, now))
+            assert why.startswith(f"{rule}: ")
+            await service.app.store.transact(partial(_keep, number, what, why))
+            await marta.says(f"/porque {number}")
+            said = await marta.sees("Historia de")
+            assert f"· {told}: {sentence}" in said.splitlines()[-1]
+
+
+def _keep(number: str, what: str, why: str, tx: Tx) -> None:
+    ledger.decide(tx, number, what, why)
+
+
+async def test_a_reminder_that_came_too_early_is_told(service: Service) -> None:
+    async with seller(service, "telegram", "manager") as marta:
+        number = await marta.charges(new_person(service).phone)
+        await eventually(partial(_brought_forward, service, number), 20)
+        await service.until({"id": number}, _is_moved, 30)
+        await marta.skips()
+        await marta.says(f"/porque {number}")
+        await marta.sees(
+            "recordatorio movido: tiempo entre mensajes: el último mensaje de cobro salió hace"
+            " menos de 20 h"
+        )
+
+
+async def _brought_forward(service: Service, number: str) -> bool:
+    """Whether the payment's reminder is planned; it is due now, right behind the link."""
+    mine = (outbox.c.payment_id == number) & (outbox.c.purpose == "reminder")
+    sent = await service.read({"id": number})
+    if not messages_of(sent, "link", "sent", "delivered", "read"):
+        return False
+    await service.app.store.transact(
+        lambda tx: tx.run(outbox.update().where(mine).values(not_before=tx.now))
+    )
+    return True
+
+
+def _is_moved(payment: Json) -> bool:
+    return any(each["what"] == "reminder moved" for each in payment["timeline"])
