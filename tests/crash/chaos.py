@@ -210,6 +210,7 @@ async def _report(service: BadlyConnected, tally: Tally, seed: int) -> Report:
     report.none_of("receipts_missing", tally.missing)
     report.none_of("double_exposed", tally.exposed)
     report.none_of("books_wrong", tally.broken)
+    report.none_of("stuck", tally.stuck)
     report.must_bite(faults, "no request was harmed")
     report.must_bite(attempts.get("unknown", 0), "no create ended unknown")
     report.figures["quiesce"] = seconds(max(tally.quiesce, default=0))

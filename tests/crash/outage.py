@@ -149,6 +149,7 @@ def _report(name: str, service: Afflicted, tally: Tally, seed: int) -> Report:
     report.none_of("receipts_missing", tally.missing)
     report.none_of("multi_exposed", tally.exposed)
     report.none_of("books_wrong", tally.broken)
+    report.none_of("stuck", tally.stuck)
     report.must_bite(counts["acked"], "acknowledged callbacks")
     report.figures["quiesce"] = seconds(max(tally.quiesce, default=0))
     return report
