@@ -222,8 +222,8 @@ def _waits(book: Book, row: Waiting, now: datetime) -> list[Later]:
         newest = max(ask.at for ask in book.asks)
         why = f"the last payment message went out less than {_hours(book.reminding.gap)} ago"
         found.append(Later(newest + book.reminding.gap, "gap", why))
-    found += _caps(book, today)
-    return found
+    # On the day that they named, customers are written to because they asked for it.
+    return found if row.tone is Tone.PROMISED else [*found, *_caps(book, today)]
 
 
 def _hours(gap: timedelta) -> str:
@@ -255,7 +255,7 @@ def _caps(book: Book, today: date) -> list[Later]:
 
 def _over_another(book: Book, row: Waiting, now: datetime) -> Over | Later | None:
     """Go where the payment's last message arrived, and nowhere else where the law says so."""
-    if book.window.pack.one_channel_a_week:
+    if book.window.pack.one_channel_a_week and row.tone is not Tone.PROMISED:
         used = _delivered_this_week(book, now)
         if used:
             return None if row.channel in used else _over_used(book, row, used[-1], now)

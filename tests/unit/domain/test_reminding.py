@@ -212,6 +212,12 @@ def test_the_weeks_channel_wins_over_the_payments_own_last_one() -> None:
     assert judge(known, replace(ROW, channel="sms"), NOW) == Go()
 
 
+def test_the_promised_day_is_kept_whatever_the_caps_say() -> None:
+    promised = replace(ROW, tone=Tone.PROMISED)
+    assert isinstance(judge(book(asks=(ask(24), ask(48))), ROW, NOW), Later)
+    assert judge(book(asks=(ask(24), ask(48))), promised, NOW) == Go()
+
+
 def two_debts(**second: object) -> Book:
     other = replace(ROW, outbox_id=2, payment_id="p2", channel="sms", not_before=NOW)
     other = replace(other, **second)  # type: ignore[arg-type]
