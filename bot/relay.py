@@ -16,7 +16,7 @@ from typing import Protocol
 from bot.coordination import Coordination
 from bot.domain.breaker import Breaker, Change
 from bot.domain.delivery import Done, Outcome, Refused, RetryLater, Uncertain
-from bot.handlers import outages, outgoing
+from bot.handlers import admission, outages, outgoing
 from bot.handlers.rules import Rules
 from bot.store import outbox
 from bot.store.engine import Store, Tx
@@ -45,15 +45,24 @@ class Performs(Protocol):
 
 @dataclass(slots=True)
 class Lane:
-    """One provider's queue: its pace and how much of it may be under way at once."""
+    """One provider's queue: its pace and how much of it may be under way at once.
+
+    A few rows more than there are calls are claimed, so that no call waits for the next claim.
+    """
 
     name: str
     rate_per_s: float | None
     width: int
+    slots: asyncio.Semaphore
     under_way: int = 0
     is_idle: bool = False
     freed: asyncio.Event = field(default_factory=asyncio.Event)
     breaker: Breaker = field(default_factory=Breaker)
+
+    @property
+    def ahead(self) -> int:
+        """Rows claimed beyond the calls that may be under way."""
+        return self.width // 4
 
 
 class Relay:
@@ -101,7 +110,9 @@ class Relay:
         self._metrics = metrics
         self._beat = beat
         self._poll_s = _POLL_S if poll_s is None else poll_s
-        self._lanes = [Lane(name, rates.get(name), width) for name in outbox.LANES]
+        self._lanes = [
+            Lane(name, rates.get(name), width, asyncio.Semaphore(width)) for name in outbox.LANES
+        ]
         self._ended: list[tuple[OutboxItem, Outcome]] = []
         self._changes: list[tuple[Lane, Change, str]] = []
         self._unsettled: dict[int, datetime] = {}
@@ -143,8 +154,8 @@ class Relay:
 
     async def _claim_some(self, lane: Lane) -> float:
         """Start what is due and allowed; give the seconds to wait before looking again."""
-        free = lane.width - lane.under_way
-        if free <= 0:
+        free = lane.width + lane.ahead - lane.under_way
+        if lane.under_way > lane.width + lane.ahead // 2 or free <= 0:
             lane.freed.clear()
             await _within(lane.freed, _POLL_S)
             return 0.0
@@ -162,18 +173,7 @@ class Relay:
             if wanted == 0:
                 await asyncio.sleep(_PAUSE_S)
                 return 0.0
-        token = self._new_token()
-        items = await self._store.transact(
-            lambda tx: outgoing.claim(
-                tx,
-                self._rules,
-                lane=lane.name,
-                limit=wanted,
-                lease=LEASE,
-                token=token,
-                worker=self._worker,
-            )
-        )
+        items = await self._claim(lane.name, wanted)
         if lane.rate_per_s is not None and len(items) < wanted:
             unused = wanted - len(items)
             await self._coordination.give_back(f"send:{lane.name}", lane.rate_per_s, unused)
@@ -181,6 +181,22 @@ class Relay:
             self._start(lane, item)
         lane.is_idle = not items
         return 0.0
+
+    async def _claim(self, lane: str, limit: int) -> list[OutboxItem]:
+        """Claim a batch, or row by row if one of them cannot be claimed."""
+        try:
+            return await self._claim_by(outgoing.claim, lane, limit)
+        except Exception:
+            _log.exception("cannot claim %d rows of lane %s at once", limit, lane)
+        return await self._claim_by(admission.claim_each, lane, limit)
+
+    async def _claim_by(
+        self, claim: Callable[..., list[OutboxItem]], lane: str, limit: int
+    ) -> list[OutboxItem]:
+        told = {"lease": LEASE, "token": self._new_token(), "worker": self._worker}
+        return await self._store.transact(
+            lambda tx: claim(tx, self._rules, lane=lane, limit=limit, **told)
+        )
 
     async def _next_due(self, lane: Lane) -> datetime | None:
         return await self._store.transact(lambda tx: outbox.next_due(tx, lane.name), is_single=True)
@@ -199,8 +215,9 @@ class Relay:
     async def _perform(self, lane: Lane, item: OutboxItem) -> None:
         outcome: Outcome = Uncertain("cancelled in mid-call")
         try:
-            with self._metrics.call_seconds.labels(lane.name).time():
-                outcome = await self._dispatcher.perform(item)
+            async with lane.slots:
+                with self._metrics.call_seconds.labels(lane.name).time():
+                    outcome = await self._dispatcher.perform(item)
         except Exception as error:
             _log.exception("performing outbox item %d failed", item.id)
             outcome = Uncertain(f"{type(error).__name__} in mid-call")

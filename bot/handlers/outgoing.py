@@ -46,7 +46,15 @@ def claim(
 
     What a link message exposes is latched in this transaction, so before its first byte leaves.
     """
-    taken = outbox.take(tx, lane=lane, limit=limit, lease=lease, token=token, worker=worker)
+    return admit(
+        tx,
+        rules,
+        outbox.take(tx, lane=lane, limit=limit, lease=lease, token=token, worker=worker),
+    )
+
+
+def admit(tx: Tx, rules: Rules, taken: Sequence[OutboxItem]) -> list[OutboxItem]:
+    """Give those of the rows taken that may really go out now; end, move or put off the others."""
     wanted = [item for item in taken if _is_wanted(tx, item) and _is_in_time(tx, rules, item)]
     reminders = [item for item in wanted if item.purpose is Purpose.REMINDER]
     others = [item for item in wanted if item.purpose is not Purpose.REMINDER]

@@ -74,7 +74,8 @@ def shelf_of(
         owned.setdefault(each.payment.customer_id, []).append(each)
     queued: dict[int, list[Waiting]] = {}
     for row in waiting:
-        queued.setdefault(row.customer_id, []).append(_waiting(row))
+        if (planned := planned_of(row.payload)) is not None:
+            queued.setdefault(row.customer_id, []).append(_waiting(row, planned))
     undecided = {item.id for item in claimed}
     asks = reminding.asks_of(tx, customer_ids, but=undecided)
     people = {each.id: each for each in reminding.customers(tx, customer_ids)}
@@ -174,12 +175,20 @@ def _local_date(at: datetime | None, zone: ZoneInfo) -> date | None:
     return None if at is None else at.astimezone(zone).date()
 
 
-def _waiting(row: WaitingRow) -> Waiting:
+def planned_of(payload: Mapping[str, object]) -> Planned | None:
+    """The step of its series that a row was written for; None where it does not say."""
+    try:
+        return Planned(Tone(str(payload["tone"])), date.fromisoformat(str(payload["day"])))
+    except (KeyError, ValueError):
+        return None
+
+
+def _waiting(row: WaitingRow, planned: Planned) -> Waiting:
     return Waiting(
         outbox_id=row.outbox_id,
         payment_id=row.payment_id,
-        day=date.fromisoformat(str(row.payload["day"])),
-        tone=Tone(str(row.payload["tone"])),
+        day=planned.day,
+        tone=planned.tone,
         channel=row.channel,
         not_before=row.not_before,
         is_fresh=row.tries == 0,

@@ -25,7 +25,7 @@ from bot.domain.reminding import (
     follow,
     judge,
 )
-from bot.handlers.reminder_books import Shelf, owed_of, shelf_of
+from bot.handlers.reminder_books import Shelf, owed_of, planned_of, shelf_of
 from bot.handlers.rules import Rules
 from bot.store import ledger, outbox, reminding
 from bot.store.engine import Tx
@@ -180,13 +180,14 @@ def _owner(item: OutboxItem) -> int:
 
 
 def _claimed(item: OutboxItem) -> Waiting:
-    if item.payment is None or item.channel is None:
-        raise TypeError("a reminder belongs to a payment and has a channel")
+    planned = planned_of(item.payload)
+    if item.payment is None or item.channel is None or planned is None:
+        raise TypeError("a reminder belongs to a step of a payment's series and has a channel")
     return Waiting(
         outbox_id=item.id,
         payment_id=item.payment.id,
-        day=date.fromisoformat(str(item.payload["day"])),
-        tone=Tone(str(item.payload["tone"])),
+        day=planned.day,
+        tone=planned.tone,
         channel=item.channel.value,
         not_before=item.not_before,
         is_fresh=item.tries == 1,

@@ -111,10 +111,29 @@ def add(tx: Tx, items: Sequence[NewItem]) -> list[int]:
     return made
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is known of a claimed row without reading what it is about."""
+
+    id: int
+    tries: int
+    last_error: str | None
+    payment_id: str | None
+    attempt_id: int | None
+
+
 def take(
     tx: Tx, *, lane: str, limit: int, lease: timedelta, token: str, worker: str
 ) -> list[OutboxItem]:
-    """Mark the oldest due rows of a lane as `sending` and read all that they need.
+    """Mark the oldest due rows of a lane as `sending` and read all that they need."""
+    taken = mark(tx, lane=lane, limit=limit, lease=lease, token=token, worker=worker)
+    return _these(tx, [each.id for each in taken])
+
+
+def mark(
+    tx: Tx, *, lane: str, limit: int, lease: timedelta, token: str, worker: str
+) -> list[Taken]:
+    """Mark the oldest due rows of a lane as `sending`.
 
     The try is counted before the work, so that a row that kills its worker is counted too.
     """
@@ -138,10 +157,15 @@ def take(
             tries=outbox.c.tries + 1,
             updated_at=tx.now,
         )
-        .returning(outbox.c.id)
+        .returning(
+            outbox.c.id,
+            outbox.c.tries,
+            outbox.c.last_error,
+            outbox.c.payment_id,
+            outbox.c.attempt_id,
+        )
     )
-    ids = list(taken.scalars())
-    return _these(tx, ids)
+    return [Taken(**row) for row in taken.mappings()]
 
 
 def _labelled(table: "sa.FromClause", prefix: str) -> "list[sa.Label[object]]":

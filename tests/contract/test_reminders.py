@@ -242,6 +242,24 @@ async def test_a_slot_that_somebody_else_has_keeps_the_reminder_back(life: Life)
     assert [f"{went.at:%m-%d}" for went in life.went] == ["01-07"]
 
 
+async def test_a_row_that_cannot_be_read_keeps_no_other_reminder_of_the_customer(
+    life: Life,
+) -> None:
+    bad, good = await life.create(), await life.create()
+    await life.work()
+    await life.world.run(
+        lambda tx: tx.run(
+            sa.text(
+                "update outbox set payload = '{}', not_before = not_before + :day"
+                " where purpose = 'reminder' and payment_id = :id"
+            ),
+            {"id": bad.id, "day": 86_400_000_000},
+        )
+    )
+    await life.days(1.1)
+    assert [went.payment_ids for went in life.went] == [(good.id,)]
+
+
 async def test_a_link_sent_again_by_hand_starts_the_series_of_an_expired_payment(
     life: Life,
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from bot.coordination.local import LocalCoordination
 from bot.domain.delivery import Done, Outcome, Purpose, Sent
@@ -317,3 +318,57 @@ async def test_an_outcome_that_is_not_written_for_a_minute_is_told(
 
         await eventually(is_told)
         monkeypatch.undo()
+
+
+async def _spoil(box: Outbox, key: str) -> None:
+    """Make a row one that nobody can read."""
+    await box.world.run(
+        lambda tx: tx.run(
+            sa.text("update outbox set purpose = 'reminder', payload = '{}' where key = :key"),
+            {"key": key},
+        )
+    )
+
+
+async def test_one_row_that_cannot_be_claimed_holds_up_no_other_and_ends_with_a_person(
+    box: Outbox,
+) -> None:
+    box.world.set_rules(staff=None)
+    await box.owe(ChannelName.SMS, 4)
+    await _spoil(box, "sms 1")
+    async with box.relaying():
+        await box.until("done", 3)
+        assert await box.count("pending") == 1
+
+        async def is_set_aside() -> bool:
+            box.world.clock.advance(seconds=5)
+            return await box.count("dead") == 1
+
+        await eventually(is_set_aside)
+        assert await box.world.select("select tries from outbox where status = 'dead'") == [(3,)]
+        assert await box.world.alerts() == [Alert.UNDELIVERABLE]
+        await box.owe(ChannelName.SMS)
+        await box.until("done", 4)
+    assert "sms 1" not in box.performer.begun
+
+
+async def test_a_passing_error_of_a_claim_sets_nothing_aside(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admit, left = outgoing.admit, itertools.count(4, -1)
+
+    def failing(tx: Any, rules: Any, taken: Any) -> Any:
+        if next(left) > 0:
+            raise OSError("not now")
+        return admit(tx, rules, taken)
+
+    monkeypatch.setattr(outgoing, "admit", failing)
+    await box.owe(ChannelName.SMS)
+    async with box.relaying():
+
+        async def is_done() -> bool:
+            box.world.clock.advance(seconds=5)
+            return await box.count("done") == 1
+
+        await eventually(is_done)
+    assert await box.world.alerts() == []
