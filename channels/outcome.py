@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from urllib.parse import urlencode
 
 import aiohttp
 import httpx
@@ -139,6 +140,32 @@ def _http_date(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo is not None else None
+
+
+def form_request(
+    client: httpx.AsyncClient, url: str, form: Mapping[str, str], headers: Mapping[str, str]
+) -> httpx.Request:
+    """A POST of a form, as the client would build it, at a third of the work.
+
+    The address is the same for every message, and the client has no cookies, parameters or base
+    address of its own to merge.
+    """
+    return httpx.Request(
+        "POST",
+        _parsed(url),
+        content=urlencode(form).encode(),
+        headers={
+            "accept-encoding": "identity",
+            "content-type": "application/x-www-form-urlencoded",
+            **{name.lower(): value for name, value in headers.items()},
+        },
+        extensions={"timeout": client.timeout.as_dict()},
+    )
+
+
+@lru_cache(maxsize=32)
+def _parsed(url: str) -> httpx.URL:
+    return httpx.URL(url)
 
 
 async def read_capped(response: httpx.Response, max_bytes: int = MAX_BODY_BYTES) -> bytes:

@@ -19,6 +19,7 @@ from channels.outcome import (
     HttpClient,
     error_for,
     exchange,
+    form_request,
     new_client,
     read_capped,
     retry_after_s,
@@ -95,13 +96,20 @@ class TwilioHttp:
             NotSentError, RejectedError, UncertainError: for anything but a 2xx.
         """
         headers = {**(headers or {}), "Authorization": self._authorization}
+        if method == "POST" and data is not None and not params:
+            request = form_request(self._client, uri, data, headers)
+        else:
+            request = self._client.build_request(
+                method, uri, params=params or None, data=data, headers=headers
+            )
         try:
             async with asyncio.timeout(DEADLINE_S):
                 with exchange():
-                    async with self._client.stream(
-                        method, uri, params=params or None, data=data, headers=headers
-                    ) as response:
+                    response = await self._client.send(request, stream=True)
+                    try:
                         text = (await read_capped(response)).decode("utf-8", "replace")
+                    finally:
+                        await response.aclose()
         except TimeoutError:
             raise UncertainError("Twilio did not finish its answer") from None
         error = _error(response.status_code, response.headers, text)
