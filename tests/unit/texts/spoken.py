@@ -47,7 +47,7 @@ def _of(tree: ast.AST) -> Iterator[str]:
             yield from _of_call(node)
         elif isinstance(node, ast.Assign):
             names = [each.id for each in node.targets if isinstance(each, ast.Name)]
-            if set(names) & {*_NAMES, "reason"}:
+            if set(names) & {*_NAMES, "reason", "_WHY"}:
                 yield from _texts(node.value)
             elif set(names) & set(_RULE_NAMES):
                 yield from _before_a_reason(node.value)
