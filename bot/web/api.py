@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic.json_schema import models_json_schema
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -28,14 +27,22 @@ from bot.web.app import has_token
 from bot.web.bulk_api import BulkEndpoints
 from bot.web.callers import Refusals
 from bot.web.cursors import PAYMENT_ID, checked_cursor, read_cursor, split_words, write_cursor
-from bot.web.described import SCHEMAS, takes
+from bot.web.described import KEYED, complete, takes
 from bot.web.preview_api import PreviewEndpoints
 from bot.web.schedule_api import ScheduleEndpoints
 from bot.web.schedule_bodies import ScheduleBody, SkipBody
-from bot.web.staff_api import InviteLinks, StaffEndpoints, no_links
+from bot.web.staff_api import InviteBody, InviteLinks, RoleBody, StaffEndpoints, no_links
 from bot.web.views import AlertView, PaymentView, alert_view, payment_view
 
-_BODIES = (bodies.PaymentBody, bodies.CancelBody, bodies.ResendBody, ScheduleBody, SkipBody)
+_BODIES = (
+    bodies.PaymentBody,
+    bodies.CancelBody,
+    bodies.ResendBody,
+    ScheduleBody,
+    SkipBody,
+    InviteBody,
+    RoleBody,
+)
 
 
 class PaymentPage(BaseModel):
@@ -80,7 +87,7 @@ class _Endpoints:
             self.create,
             methods=["POST"],
             responses={**one, 201: {"model": PaymentView}},
-            openapi_extra=takes(bodies.PaymentBody, is_required=True),
+            openapi_extra=takes(bodies.PaymentBody, is_required=True) | KEYED,
         )
         router.add_api_route(payments_, self.page, methods=["GET"])
         router.add_api_route(payment, self.read, methods=["GET"], responses=one)
@@ -207,9 +214,7 @@ class _Endpoints:
 
     async def close_alert(self, request: Request, alert_id: int) -> AlertView:
         """Say that an alert needs nobody any more."""
-        body = await bodies.read_as(
-            request, bodies.CancelBody, rules=self._rules, is_optional=True
-        )
+        body = await bodies.read_as(request, bodies.CancelBody, rules=self._rules, is_optional=True)
         closed = await self._store.transact(lambda tx: close_alert(tx, alert_id, by=body.by))
         if closed is None:
             raise NotFoundError("there is no open alert with this id")
@@ -274,15 +279,11 @@ def build_api(
 
 
 class _Api(FastAPI):
-    """FastAPI that also describes the bodies that we read ourselves."""
+    """FastAPI that also describes the bodies and errors that are ours."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            described = super().openapi()
-            _, found = models_json_schema(
-                [(model, "validation") for model in _BODIES], ref_template=SCHEMAS + "{model}"
-            )
-            described["components"]["schemas"] |= found["$defs"]
+            complete(super().openapi(), _BODIES)
         return super().openapi()
 
 

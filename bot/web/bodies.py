@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
 from starlette.requests import Request
 
 from bot.domain import strict_json
@@ -76,6 +77,16 @@ class CustomerBody(_Body):
     telegram_chat_id: fields.ChatId | None = None
 
 
+EXAMPLE: JsonDict = {
+    "customer": {"phone": "+50255550101", "name": "Ana", "email": "ana@example.com"},
+    "amount_minor": 15000,
+    "currency": "GTQ",
+    "route": ["whatsapp", "email"],
+    "concept": "Mensualidad",
+}
+"""What a merchant would ask, for the description."""
+
+
 class AskBody(_Body):
     """What is asked of whom and over which channels, once or time and again."""
 
@@ -110,6 +121,8 @@ class AskBody(_Body):
 
 class PaymentBody(AskBody):
     """A payment as asked for over `/v1`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     external_id: fields.Reference | None = None
     send_at: fields.Instant | None = None

@@ -39,8 +39,20 @@ _MOVES = {
     "resume": batches.SENDING,
     "cancel": batches.CANCELLED,
 }
-_QUERY = {"route", "filename", "by", "dry_run"}
+_QUERY = {
+    "route": {"type": "string"},
+    "filename": {"type": "string", "minLength": 1, "maxLength": 200},
+    "by": {"type": "string", "minLength": 1, "maxLength": 200},
+    "dry_run": {"enum": ["true", "false"]},
+}
+_PARAMETERS = [{"name": name, "in": "query", "schema": each} for name, each in _QUERY.items()]
 _LINE = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+
+
+class _Csv(Response):
+    """What a result is described as."""
+
+    media_type = "text/csv"
 
 
 class BulkEndpoints:
@@ -61,10 +73,16 @@ class BulkEndpoints:
             "",
             self.upload,
             methods=["POST"],
-            openapi_extra={"requestBody": {"required": True, "content": body}},
+            responses={201: {"description": "It is kept, and waits for `confirm`."}},
+            openapi_extra={
+                "parameters": _PARAMETERS,
+                "requestBody": {"required": True, "content": body},
+            },
         )
         router.add_api_route("/{batch_id}", self.read, methods=["GET"])
-        router.add_api_route("/{batch_id}/result.csv", self.result, methods=["GET"])
+        router.add_api_route(
+            "/{batch_id}/result.csv", self.result, methods=["GET"], response_class=_Csv
+        )
         router.add_api_route("/{batch_id}/{verb}", self.move, methods=["POST"])
         return router
 
@@ -197,7 +215,7 @@ def _query(request: Request, rules: Rules) -> dict[str, str]:
     """
     given = dict(request.query_params)
     on = channels_on(rules)
-    faults = [Fault(name, "is not known here") for name in given.keys() - _QUERY]
+    faults = [Fault(name, "is not known here") for name in given.keys() - _QUERY.keys()]
     faults += [
         Fault(name, "must be one line of 1 to 200 characters")
         for name in ("filename", "by")

@@ -17,7 +17,7 @@ from bot.store.payments import Cursor, TakenError
 from bot.web import bodies, fields
 from bot.web.answers import NotFoundError
 from bot.web.cursors import PAYMENT_ID, checked_cursor, read_cursor, split_words, write_cursor
-from bot.web.described import takes
+from bot.web.described import KEYED, takes
 from bot.web.schedule_bodies import (
     ScheduleBody,
     ScheduleStory,
@@ -72,7 +72,7 @@ class ScheduleEndpoints:
             self.add,
             methods=["POST"],
             responses={**story, 201: {"model": ScheduleStory}},
-            openapi_extra=takes(ScheduleBody, is_required=True),
+            openapi_extra=takes(ScheduleBody, is_required=True) | KEYED,
         )
         router.add_api_route("", self.page, methods=["GET"])
         router.add_api_route(one, self.read, methods=["GET"], responses=story)

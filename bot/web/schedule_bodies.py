@@ -5,7 +5,14 @@ from datetime import date, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+)
 from typing_extensions import TypedDict
 
 from bot.domain.money import Money
@@ -17,7 +24,7 @@ from bot.handlers.rules import Rules
 from bot.handlers.schedules import ScheduleRequest, first_slots
 from bot.store import payments
 from bot.web import bodies
-from bot.web.bodies import AskBody, CancelBody, Fault, FaultyError
+from bot.web.bodies import EXAMPLE, AskBody, CancelBody, Fault, FaultyError
 from bot.web.views import CustomerView, rfc3339
 
 MAX_AHEAD = timedelta(days=5 * 366)
@@ -60,6 +67,10 @@ DueAfter = Annotated[int, Field(ge=0, le=bodies.MAX_AHEAD.days)]
 
 class ScheduleBody(AskBody):
     """A schedule as asked for over `/v1`; without a time zone its dates are the merchant's."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{**EXAMPLE, "rule": "monthly 31 09:00"}]}
+    )
 
     rule: RuleField
     starts_on: Day | None = None

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -18,6 +18,7 @@ from bot.store.engine import Store, Tx
 from bot.store.staff import Staff
 from bot.web import bodies, fields
 from bot.web.answers import NotFoundError
+from bot.web.described import takes
 from bot.web.views import rfc3339
 
 _TOKEN_BYTES = 18
@@ -36,6 +37,22 @@ class StaffView(TypedDict):
     phone: str | None
     has_pin: bool
     created_at: str
+
+
+class StaffPage(TypedDict):
+    """Everybody who is in."""
+
+    staff: list[StaffView]
+
+
+class InviteView(TypedDict):
+    """A way in, shown once."""
+
+    token: str
+    text: str
+    role: str
+    expires_at: str
+    links: dict[str, str]
 
 
 class InviteBody(bodies.CancelBody):
@@ -68,10 +85,30 @@ class StaffEndpoints:
     def router(self) -> APIRouter:
         """The routes, under `/staff`."""
         router = APIRouter(prefix="/staff", redirect_slashes=False)
-        router.add_api_route("", self.page, methods=["GET"])
-        router.add_api_route("/invites", self.invite, methods=["POST"])
-        router.add_api_route("/{staff_id}/role", self.set_role, methods=["POST"])
-        router.add_api_route("/{staff_id}/remove", self.remove, methods=["POST"])
+        member: dict[int | str, dict[str, Any]] = {200: {"model": StaffView}}
+        router.add_api_route("", self.page, methods=["GET"], responses={200: {"model": StaffPage}})
+        router.add_api_route(
+            "/invites",
+            self.invite,
+            methods=["POST"],
+            status_code=201,
+            responses={201: {"model": InviteView}},
+            openapi_extra=takes(InviteBody, is_required=True),
+        )
+        router.add_api_route(
+            "/{staff_id}/role",
+            self.set_role,
+            methods=["POST"],
+            responses=member,
+            openapi_extra=takes(RoleBody, is_required=True),
+        )
+        router.add_api_route(
+            "/{staff_id}/remove",
+            self.remove,
+            methods=["POST"],
+            responses=member,
+            openapi_extra=takes(bodies.CancelBody),
+        )
         return router
 
     async def page(self) -> Response:
@@ -87,7 +124,7 @@ class StaffEndpoints:
         expires_at = await self._store.transact(
             lambda tx: staff_store.invite_staff(tx, token, role=role, name=body.name, by=body.by)
         )
-        answer = {
+        answer: InviteView = {
             "token": token,
             "text": f"/start {token}",
             "role": role.value,
@@ -108,9 +145,7 @@ class StaffEndpoints:
 
     async def remove(self, request: Request, staff_id: int) -> Response:
         """Put somebody out at once, with their open buttons and dialogues."""
-        body = await bodies.read_as(
-            request, bodies.CancelBody, rules=self._rules, is_optional=True
-        )
+        body = await bodies.read_as(request, bodies.CancelBody, rules=self._rules, is_optional=True)
 
         def work(tx: Tx) -> Staff | None:
             if staff_store.remove(tx, staff_id, by=body.by) is None:

@@ -116,9 +116,9 @@ async def fuzz(name: str, *, cases: int, seed: int) -> Report:
     sandbox = Sandbox()
     with tempfile.TemporaryDirectory(prefix="paybot-fuzz-") as folder:
         aim = aims(sandbox)[name]
-        door = await _start(sandbox, Path(folder), {Role.WEB})
+        door = await start_for(sandbox, Path(folder), {Role.WEB})
         try:
-            await _send_all(_asgi_of(door), aim, cases, chance, report)
+            await _send_all(asgi_of(door), aim, cases, chance, report)
             if aim.path.startswith("/webhooks"):
                 await _thin_out(door, min(READ_AT_MOST, cases // READ_EACH))
         finally:
@@ -128,7 +128,7 @@ async def fuzz(name: str, *, cases: int, seed: int) -> Report:
     return report
 
 
-async def _start(sandbox: Sandbox, folder: Path, roles: set[Role]) -> Application:
+async def start_for(sandbox: Sandbox, folder: Path, roles: set[Role]) -> Application:
     application = Application(
         Settings.load(
             {
@@ -147,7 +147,7 @@ async def _start(sandbox: Sandbox, folder: Path, roles: set[Role]) -> Applicatio
     return application
 
 
-def _asgi_of(application: Application) -> Asgi:
+def asgi_of(application: Application) -> Asgi:
     assert application._server is not None
     app: Asgi = application._server.config.app  # type: ignore[assignment]
     return app
@@ -249,7 +249,7 @@ async def _thin_out(door: Application, left: int) -> None:
 
 async def _read_some(sandbox: Sandbox, folder: Path, report: Report) -> None:
     """Have intake handle the rows that were left; what it does not expect it tries again."""
-    worker = await _start(sandbox, folder, {Role.WORKER})
+    worker = await start_for(sandbox, folder, {Role.WORKER})
 
     async def select(statement: str) -> Iterable[Any]:
         return await worker.store.transact(lambda tx: tx.run(sa.text(statement)).all())

@@ -4,7 +4,18 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from tests.crash import chaos, controls, fuzz, kill9, machine, outage, points, powerloss, races
+from tests.crash import (
+    chaos,
+    controls,
+    described,
+    fuzz,
+    kill9,
+    machine,
+    outage,
+    points,
+    powerloss,
+    races,
+)
 from tests.crash.report import Report
 
 
@@ -90,11 +101,16 @@ async def _chaos(place: Place, count: int) -> Report:
     return await chaos.chaos(stretches=count, seed=place.seed)
 
 
+async def _schema(place: Place, count: int) -> Report:
+    return await described.described(examples=count, seed=place.seed)
+
+
 SCENARIOS = {
     "kill9-sqlite": Scenario(_kill9_sqlite, 1000, 12),
     "kill9-postgres": Scenario(_kill9_postgres, 1000, 6, needs_postgres=True),
     **{f"races-{name}": _race(name) for name in races.RACES},
     **{f"fuzz-{name}": _fuzz(name) for name in fuzz.DOORS},
+    "schema": Scenario(_schema, 2000, 2),
     # The crash-point tests die at each of them at every change.
     "points-sqlite": Scenario(_points_sqlite, 50, 0),
     "points-postgres": Scenario(_points_postgres, 50, 0, needs_postgres=True),
