@@ -82,7 +82,10 @@ class Tx:
     def insert_ignoring(
         self, table: sa.Table, rows: Iterable[dict[str, object]], *, conflict: Sequence[str]
     ) -> list[int]:
-        """Insert rows whose unique key is new; give the ids of those inserted, first one wins."""
+        """Insert rows whose unique key is new; give the ids of those inserted, first one wins.
+
+        Without a `conflict` any unique key counts.
+        """
         listed = list(rows)
         if not listed:
             return []
@@ -96,7 +99,7 @@ def _insert_ignoring(
 ) -> ReturningInsert[int]:
     """Built once, so that it is also compiled once; rows come as parameters."""
     insert = sqlite_insert(table) if is_sqlite else postgres_insert(table)
-    return insert.on_conflict_do_nothing(index_elements=conflict).returning(table.c.id)
+    return insert.on_conflict_do_nothing(index_elements=conflict or None).returning(table.c.id)
 
 
 @dataclass(slots=True)

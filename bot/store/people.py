@@ -53,7 +53,8 @@ def upsert_customer(
         "person_key": person_key(phone),
         "created_at": tx.now,
     }
-    tx.insert_ignoring(customer, [row], conflict=["person_key"])
+    # Phone and key are both unique: of two at once, either index may be the one that says so.
+    tx.insert_ignoring(customer, [row], conflict=[])
     news = {"name": name, "email": email, "locale": locale}
     given = {key: value for key, value in news.items() if value is not None}
     if given:

@@ -18,7 +18,7 @@ from bot.handlers import payment as payment_handler
 from bot.handlers.payment import RequestError
 from bot.handlers.planning import plan_message
 from bot.handlers.rules import Dispatches
-from bot.store import links
+from bot.store import links, people
 from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
 from channels.base import DeliveryReport, DeliveryState, Refusal
@@ -219,6 +219,13 @@ async def test_money_and_the_expiry_of_the_same_payment(pair: tuple[World, World
         assert all(isinstance(end, int) for end in ends[1:]), ends
         assert await world.status(payment.id) is PaymentStatus.PAID
         await drain(world)
+
+
+async def test_two_payments_of_a_new_customer_at_once(pair: tuple[World, World]) -> None:
+    for number in range(ROUNDS):
+        known = partial(people.upsert_customer, phone=f"+502555{number:05d}")
+        first, second = await collide(pair, known, known)
+        assert first == second
 
 
 async def test_a_row_has_one_claimer(pair: tuple[World, World]) -> None:
