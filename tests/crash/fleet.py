@@ -111,9 +111,18 @@ class Fleet:
         return time.monotonic() - began
 
     def is_alive(self, member: Member) -> bool:
+        return member.process is not None and self.exit_code(member) is None
+
+    def terminate(self, members: list[Member]) -> None:
+        """Ask processes to end, as whoever deploys does."""
+        for member in members:
+            os.kill(member.pid, signal.SIGTERM)
+
+    def exit_code(self, member: Member) -> int | None:
+        """How a process ended; None while it lives."""
         if isinstance(member.process, subprocess.Popen):
-            return member.process.poll() is None
-        return member.process is not None and member.process.is_alive()
+            return member.process.poll()
+        return None if member.process is None else member.process.exitcode
 
     def kill(self, members: list[Member]) -> None:
         """End processes where they stand."""

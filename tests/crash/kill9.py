@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -38,7 +39,7 @@ STUCK_A_KILL = 30
 """What dead workers hold stays held for a lease, and must not keep new payments from coming."""
 
 _SENDING = "select id, token, purpose, claimed_by from outbox where status = 'sending'"
-Row = tuple[int, str, str, str]
+Row = tuple[Any, ...]
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ async def kill9(engine: str, *, cycles: int, seed: int, postgres_url: str | None
                 empty(url)
             async with KilledFleet(folder, url, tally, chance) as service:
                 await service.live(min(ROUND, cycles - first))
-            tally.counts["broken"] += not _is_whole(url, folder)
+            tally.counts["broken"] += not is_whole(url, folder)
     return _report(engine, cycles, seed, tally, time.monotonic() - began)
 
 
@@ -140,7 +141,7 @@ class KilledFleet(MortalService):
         self._tally.counts["kills"] += 1
 
     def _note_sending(self) -> None:
-        rows = _sending(self._database_url, self._folder)
+        rows = looked_up(_SENDING, self._database_url, self._folder)
         mine = {row for row in rows if int(row[3].split("-")[-2]) in self._dead}
         self._sending |= mine
 
@@ -148,14 +149,18 @@ class KilledFleet(MortalService):
         began = time.monotonic()
         await super().start()
         self.is_revived = True
-        if not self._is_sqlite:
-            self.clock.moved += LEASES_OVER
-            sweeps = Scheduler(self.app.store, self.app.rules)
-            await self.app.store.transact(sweeps.release_lapsed)
+        await self._end_leases()
         await self.rest()
         while await self.crowd.pay_rest(self.port):
             await self.rest()
         self._tally.quiesce.append(time.monotonic() - began)
+
+    async def _end_leases(self) -> None:
+        """Have what dead workers held released; on a file that is done at every start."""
+        if not self._is_sqlite:
+            self.clock.moved += LEASES_OVER
+            sweeps = Scheduler(self.app.store, self.app.rules)
+            await self.app.store.transact(sweeps.release_lapsed)
 
     async def stop(self) -> None:
         self.fleet.kill_all()
@@ -206,11 +211,11 @@ class KilledFleet(MortalService):
             counts["links_dup"] += max(0, len(uids) - 1)
 
 
-def _sending(url: str, folder: Path) -> list[Row]:
-    """The rows that somebody was sending; a file is copied, lest looking should repair it."""
+def looked_up(statement: LiteralString, url: str, folder: Path) -> list[Row]:
+    """Rows as they are on disk; a file is copied, lest looking should repair it."""
     if not url.startswith("sqlite"):
         with psycopg.connect(url) as connection:
-            return connection.execute(_SENDING).fetchall()
+            return connection.execute(statement).fetchall()
     copy = folder / "copy.db"
     for end in ("", "-wal"):
         source = folder / f"paybot.db{end}"
@@ -219,12 +224,12 @@ def _sending(url: str, folder: Path) -> list[Row]:
             shutil.copy(source, folder / f"copy.db{end}")
     file = sqlite3.connect(copy)
     try:
-        return file.execute(_SENDING).fetchall()
+        return file.execute(statement).fetchall()
     finally:
         file.close()
 
 
-def _is_whole(url: str, folder: Path) -> bool:
+def is_whole(url: str, folder: Path) -> bool:
     if not url.startswith("sqlite"):
         binary = shutil.which("pg_amcheck")
         return binary is None or not subprocess.run([binary, "--dbname", url], check=False)

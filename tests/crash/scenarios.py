@@ -15,6 +15,7 @@ from tests.crash import (
     points,
     powerloss,
     races,
+    stops,
 )
 from tests.crash.report import Report
 
@@ -101,6 +102,15 @@ async def _chaos(place: Place, count: int) -> Report:
     return await chaos.chaos(stretches=count, seed=place.seed)
 
 
+async def _stops_sqlite(place: Place, count: int) -> Report:
+    return await stops.stops("sqlite", times=count, seed=place.seed)
+
+
+async def _stops_postgres(place: Place, count: int) -> Report:
+    url = place.postgres_url
+    return await stops.stops("postgres", times=count, seed=place.seed, postgres_url=url)
+
+
 async def _schema(place: Place, count: int) -> Report:
     return await described.described(examples=count, seed=place.seed)
 
@@ -110,6 +120,8 @@ SCENARIOS = {
     "kill9-postgres": Scenario(_kill9_postgres, 1000, 6, needs_postgres=True),
     **{f"races-{name}": _race(name) for name in races.RACES},
     **{f"fuzz-{name}": _fuzz(name) for name in fuzz.DOORS},
+    "stops-sqlite": Scenario(_stops_sqlite, 200, 2),
+    "stops-postgres": Scenario(_stops_postgres, 200, 1, needs_postgres=True),
     "schema": Scenario(_schema, 2000, 2),
     # The crash-point tests die at each of them at every change.
     "points-sqlite": Scenario(_points_sqlite, 50, 0),
