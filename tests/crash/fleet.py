@@ -51,6 +51,8 @@ class Fleet:
     folder: Path
     members: list[Member]
     executed: int = 0
+    is_executed: bool = False
+    """Whether each start is, not only each twentieth."""
     _starts: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
@@ -72,7 +74,7 @@ class Fleet:
     def start(self, members: list[Member]) -> None:
         """Start processes; each twentieth is executed anew."""
         for member in members:
-            member.is_executed = next(self._starts) % EXEC_EVERY == 0
+            member.is_executed = next(self._starts) % EXEC_EVERY == 0 or self.is_executed
             self.executed += member.is_executed
             (self._execute if member.is_executed else self._fork)(member)
 

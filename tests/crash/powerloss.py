@@ -156,7 +156,7 @@ def _recorded(folder: Path, puts: int, fault: str) -> tuple[Disk, list[Deed]]:
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
-            "LD_PRELOAD": str(_shim(folder)),
+            "LD_PRELOAD": str(compiled(SHIM, folder)),
             "DISK_LOG": str(record),
             "DISK_FOLDER": str(data),
         },
@@ -166,12 +166,17 @@ def _recorded(folder: Path, puts: int, fault: str) -> tuple[Disk, list[Deed]]:
     return Disk(before), list(_read(record.read_bytes()))
 
 
-def _shim(folder: Path) -> Path:
+def compiled(source: Path, folder: Path) -> Path:
+    """A library to be loaded before all others.
+
+    Raises:
+        NoCompilerError: there is no C compiler.
+    """
     compiler = shutil.which("cc")
     if compiler is None:
         raise NoCompilerError("no C compiler")
-    made = folder / "shim.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", made, SHIM, "-ldl"], check=True)
+    made = folder / f"{source.stem}.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", made, source, "-ldl"], check=True)
     return made
 
 

@@ -8,6 +8,7 @@ from tests.crash import (
     chaos,
     controls,
     described,
+    disk,
     fuzz,
     kill9,
     machine,
@@ -111,6 +112,10 @@ async def _stops_postgres(place: Place, count: int) -> Report:
     return await stops.stops("postgres", times=count, seed=place.seed, postgres_url=url)
 
 
+async def _disk(place: Place, count: int) -> Report:
+    return await disk.disk_full(times=count, seed=place.seed)
+
+
 async def _schema(place: Place, count: int) -> Report:
     return await described.described(examples=count, seed=place.seed)
 
@@ -122,6 +127,7 @@ SCENARIOS = {
     **{f"fuzz-{name}": _fuzz(name) for name in fuzz.DOORS},
     "stops-sqlite": Scenario(_stops_sqlite, 200, 2),
     "stops-postgres": Scenario(_stops_postgres, 200, 1, needs_postgres=True),
+    "disk": Scenario(_disk, 100, 1),
     "schema": Scenario(_schema, 2000, 2),
     # The crash-point tests die at each of them at every change.
     "points-sqlite": Scenario(_points_sqlite, 50, 0),
