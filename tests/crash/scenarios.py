@@ -12,6 +12,7 @@ from tests.crash import (
     fuzz,
     kill9,
     machine,
+    migrations,
     outage,
     points,
     powerloss,
@@ -116,6 +117,10 @@ async def _disk(place: Place, count: int) -> Report:
     return await disk.disk_full(times=count, seed=place.seed)
 
 
+async def _migrate(place: Place, count: int) -> Report:
+    return await migrations.migrations_killed(kills=count, postgres_url=place.postgres_url)
+
+
 async def _schema(place: Place, count: int) -> Report:
     return await described.described(examples=count, seed=place.seed)
 
@@ -128,6 +133,7 @@ SCENARIOS = {
     "stops-sqlite": Scenario(_stops_sqlite, 200, 2),
     "stops-postgres": Scenario(_stops_postgres, 200, 1, needs_postgres=True),
     "disk": Scenario(_disk, 100, 1),
+    "migrate": Scenario(_migrate, 100, 2),
     "schema": Scenario(_schema, 2000, 2),
     # The crash-point tests die at each of them at every change.
     "points-sqlite": Scenario(_points_sqlite, 50, 0),
