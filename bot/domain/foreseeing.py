@@ -74,7 +74,12 @@ def _after_going(book: Book, rows: Sequence[Waiting], channel: str, now: datetim
         slots[each.payment_id, today] = first.outbox_id
         owed[each.payment_id] = replace(owed[each.payment_id], is_exposed=True)
         rest = follow(book, each, now).rest
-        book = _with_row(book, each, _planned(book, each, rest[0]) if rest else None)
+        has_next = any(
+            row.payment_id == each.payment_id and row.outbox_id != each.outbox_id
+            for row in book.waiting
+        )
+        planned = _planned(book, each, rest[0]) if rest and not has_next else None
+        book = _with_row(book, each, planned)
     ask = Ask(first.outbox_id, first.payment_id, True, channel, now, is_delivered=True)
     return replace(book, asks=(*book.asks, ask), slots=slots, owed=owed)
 
@@ -88,5 +93,5 @@ def _planned(book: Book, row: Waiting, step: Planned) -> Waiting:
 
 
 def _with_row(book: Book, row: Waiting, new: Waiting | None) -> Book:
-    rest = tuple(each for each in book.waiting if each.payment_id != row.payment_id)
+    rest = tuple(each for each in book.waiting if each.outbox_id != row.outbox_id)
     return replace(book, waiting=rest if new is None else (*rest, new))

@@ -19,6 +19,11 @@ def next_channel(
     every try with the link ended as surely not sent is it replaced by one whose Migo channel fits.
     """
     found = rules.next_courier(item.route_left)
+    if found is None and item.purpose is Purpose.REMINDER:
+        # Nobody need look: the link itself is there, and the series goes on.
+        outbox.end(tx, item.id, "cancelled", error=why)
+        decide(tx, item, "reminder let go", why)
+        return
     if found is None:
         outbox.end(tx, item.id, "dead", error=why)
         tell_undeliverable(tx, rules, item, why)
@@ -89,7 +94,7 @@ def tell_misconfigured(tx: Tx, rules: Rules, item: OutboxItem, outcome: Refused)
 
 def tell_undeliverable(tx: Tx, rules: Rules, item: OutboxItem, why: str) -> None:
     """Have a person look at a message that no channel could bring."""
-    if item.purpose in (Purpose.STAFF, Purpose.REMINDER) or item.payment is None:
+    if item.purpose is Purpose.STAFF or item.payment is None:
         return
     alarm(
         tx,

@@ -221,7 +221,7 @@ def _go(tx: Tx, batch: _Batch, item: OutboxItem, rows: Sequence[Waiting]) -> Non
             outbox.end(tx, row.outbox_id, "cancelled", error=f"in one message, row {item.id}")
     tone = follow(book, first, tx.now).tone
     payload: dict[str, object] = {"day": first.day.isoformat(), "tone": tone.value}
-    along = [*_along(item), *(row.payment_id for row in rows[1:])]
+    along = list(dict.fromkeys([*_along(item), *(row.payment_id for row in rows[1:])]))
     if along:
         payload["with"] = along
         reminding.set_payload(tx, item.id, payload)
