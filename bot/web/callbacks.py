@@ -101,7 +101,7 @@ class CallbackDoor:
 
     async def _keep(self, item: Received) -> None:
         try:
-            await self._spool.put(_header_of(item), item.body)
+            await self._spool.put(header_of(item), item.body)
         except SpoolFullError as error:
             _log.critical("a payment callback is refused: no database, and the spool is full")
             raise RefugeError from error
@@ -183,7 +183,8 @@ class Suspicion:
             )
 
 
-def _header_of(item: Received) -> Mapping[str, object]:
+def header_of(item: Received) -> Mapping[str, object]:
+    """What is kept beside the body of a spooled callback."""
     return {
         "source": item.source.value,
         "event_id": item.event_id,

@@ -9,6 +9,7 @@ from tests.crash import (
     controls,
     described,
     disk,
+    drain,
     fuzz,
     kill9,
     machine,
@@ -121,6 +122,11 @@ async def _migrate(place: Place, count: int) -> Report:
     return await migrations.migrations_killed(kills=count, postgres_url=place.postgres_url)
 
 
+async def _drain(place: Place, count: int) -> Report:
+    url = place.postgres_url
+    return await drain.drain_killed(rounds=count, seed=place.seed, postgres_url=url)
+
+
 async def _schema(place: Place, count: int) -> Report:
     return await described.described(examples=count, seed=place.seed)
 
@@ -134,6 +140,7 @@ SCENARIOS = {
     "stops-postgres": Scenario(_stops_postgres, 200, 1, needs_postgres=True),
     "disk": Scenario(_disk, 100, 1),
     "migrate": Scenario(_migrate, 100, 2),
+    "drain": Scenario(_drain, 200, 2),
     "schema": Scenario(_schema, 2000, 2),
     # The crash-point tests die at each of them at every change.
     "points-sqlite": Scenario(_points_sqlite, 50, 0),
