@@ -229,11 +229,12 @@ def looked_up(statement: LiteralString, url: str, folder: Path) -> list[Row]:
         file.close()
 
 
-def is_whole(url: str, folder: Path) -> bool:
+def is_whole(url: str, folder: Path, name: str = "paybot.db") -> bool:
+    """Whether the database finds nothing wrong with itself."""
     if not url.startswith("sqlite"):
         binary = shutil.which("pg_amcheck")
         return binary is None or not subprocess.run([binary, "--dbname", url], check=False)
-    connection = sqlite3.connect(folder / "paybot.db")
+    connection = sqlite3.connect(folder / name)
     try:
         return connection.execute("pragma integrity_check").fetchall() == [("ok",)]
     finally:

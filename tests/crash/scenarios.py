@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.crash import (
+    backups,
     chaos,
     controls,
     described,
@@ -127,6 +128,15 @@ async def _drain(place: Place, count: int) -> Report:
     return await drain.drain_killed(rounds=count, seed=place.seed, postgres_url=url)
 
 
+async def _backup_sqlite(place: Place, count: int) -> Report:
+    return await backups.file_copied(times=count, seed=place.seed)
+
+
+async def _backup_postgres(place: Place, count: int) -> Report:
+    assert place.postgres_url is not None
+    return await backups.database_dumped(place.postgres_url, times=count, seed=place.seed)
+
+
 async def _schema(place: Place, count: int) -> Report:
     return await described.described(examples=count, seed=place.seed)
 
@@ -141,6 +151,8 @@ SCENARIOS = {
     "disk": Scenario(_disk, 100, 1),
     "migrate": Scenario(_migrate, 100, 2),
     "drain": Scenario(_drain, 200, 2),
+    "backup-sqlite": Scenario(_backup_sqlite, 100, 0),
+    "backup-postgres": Scenario(_backup_postgres, 100, 0, needs_postgres=True),
     "schema": Scenario(_schema, 2000, 2),
     # The crash-point tests die at each of them at every change.
     "points-sqlite": Scenario(_points_sqlite, 50, 0),
