@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from bot.domain.delivery import Done, LinkMade, Outcome, Purpose, Sent
@@ -80,10 +81,7 @@ class Life:
         )
 
     async def next_due(self) -> datetime | None:
-        found = [
-            await self.world.run(lambda tx, lane=lane: outbox.next_due(tx, lane))
-            for lane in self.lanes
-        ]
+        found = [await self.world.run(partial(outbox.next_due, lane=lane)) for lane in self.lanes]
         return min((at for at in found if at is not None), default=None)
 
     async def _is_due(self) -> bool:

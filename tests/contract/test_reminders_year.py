@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -64,12 +65,13 @@ async def year(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Year]:
     )
     world.clock.now = START
     world.store.open()
-    life, zones = Life(world, lanes=("migo", "sms")), {}
+    life = Life(world, lanes=("migo", "sms"))
+    zones: dict[str, ZoneInfo] = {}
     for number, name in enumerate(ZONES):
         phone = f"+5025555{number:04d}"
         made = await life.create(phone=phone, route=("sms",))
         zones[made.id] = ZoneInfo(name)
-        await world.run(lambda tx, phone=phone, name=name: _live_in(tx, phone, name))
+        await world.run(partial(_live_in, phone=phone, name=name))
     yield Year(life, zones)
     await world.store.close()
 
