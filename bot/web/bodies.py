@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.config import JsonDict
 from starlette.requests import Request
 
 from bot.domain import strict_json
@@ -21,6 +20,7 @@ from bot.handlers.planning import parse_target
 from bot.handlers.rules import Rules
 from bot.store import payments
 from bot.web import fields
+from bot.web.described import EXAMPLE
 from bot.web.webhooks import TooLargeError, read_body
 
 MAX_BODY_BYTES = 256 * 1024
@@ -75,16 +75,6 @@ class CustomerBody(_Body):
     email: fields.Email | None = None
     locale: fields.Locale | None = None
     telegram_chat_id: fields.ChatId | None = None
-
-
-EXAMPLE: JsonDict = {
-    "customer": {"phone": "+50255550101", "name": "Ana", "email": "ana@example.com"},
-    "amount_minor": 15000,
-    "currency": "GTQ",
-    "route": ["whatsapp", "email"],
-    "concept": "Mensualidad",
-}
-"""What a merchant would ask, for the description."""
 
 
 class AskBody(_Body):

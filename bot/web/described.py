@@ -4,10 +4,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NotRequired
 
 from pydantic import BaseModel
+from pydantic.config import JsonDict
 from pydantic.json_schema import models_json_schema
 from typing_extensions import TypedDict
 
 Json = dict[str, Any]
+EXAMPLE: JsonDict = {
+    "customer": {"phone": "+50255550101", "name": "Ana", "email": "ana@example.com"},
+    "amount_minor": 15000,
+    "currency": "GTQ",
+    "route": ["whatsapp", "email"],
+    "concept": "Mensualidad",
+}
+"""What a merchant would ask, for the description."""
 SCHEMAS = "#/components/schemas/"
 
 

@@ -24,7 +24,8 @@ from bot.handlers.rules import Rules
 from bot.handlers.schedules import ScheduleRequest, first_slots
 from bot.store import payments
 from bot.web import bodies
-from bot.web.bodies import EXAMPLE, AskBody, CancelBody, Fault, FaultyError
+from bot.web.bodies import AskBody, CancelBody, Fault, FaultyError
+from bot.web.described import EXAMPLE
 from bot.web.views import CustomerView, rfc3339
 
 MAX_AHEAD = timedelta(days=5 * 366)
