@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -30,6 +31,7 @@ LEASE = timedelta(seconds=90)
 """Longer than the longest provider call (Migo's 35 s, SMTP's last reply)."""
 
 _UNSETTLED_AFTER = timedelta(seconds=60)
+_PATIENCE_S = 30.0
 _POLL_S = 1.0
 _BEAT_S = 5.0
 _PAUSE_S = 0.05
@@ -215,9 +217,7 @@ class Relay:
     async def _perform(self, lane: Lane, item: OutboxItem) -> None:
         outcome: Outcome = Uncertain("cancelled in mid-call")
         try:
-            async with lane.slots:
-                with self._metrics.call_seconds.labels(lane.name).time():
-                    outcome = await self._dispatcher.perform(item)
+            outcome = await self._call(lane, item)
         except Exception as error:
             _log.exception("performing outbox item %d failed", item.id)
             outcome = Uncertain(f"{type(error).__name__} in mid-call")
@@ -230,6 +230,15 @@ class Relay:
             ).inc()
             self._ended.append((item, outcome))
             self._has_ended.set()
+
+    async def _call(self, lane: Lane, item: OutboxItem) -> Outcome:
+        """Perform a row once a call is free, if that is soon: its lease must outlast the call."""
+        claimed_s = time.monotonic()
+        async with lane.slots:
+            if time.monotonic() - claimed_s > _PATIENCE_S:
+                return RetryLater("no call was free in time")
+            with self._metrics.call_seconds.labels(lane.name).time():
+                return await self._dispatcher.perform(item)
 
     def _note(self, lane: Lane, outcome: Outcome) -> None:
         """Remember whether this call got through."""
