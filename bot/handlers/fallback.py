@@ -9,6 +9,9 @@ from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
 from channels.base import ChannelName
 
+_NEED_NOT_ARRIVE = frozenset({Purpose.REMINDER, Purpose.INVITE})
+"""Nobody need look: the link itself is there."""
+
 
 def next_channel(
     tx: Tx, rules: Rules, item: OutboxItem, *, why: str, may_have_left: bool = False
@@ -19,10 +22,9 @@ def next_channel(
     every try with the link ended as surely not sent is it replaced by one whose Migo channel fits.
     """
     found = rules.next_courier(item.route_left)
-    if found is None and item.purpose is Purpose.REMINDER:
-        # Nobody need look: the link itself is there, and the series goes on.
+    if found is None and item.purpose in _NEED_NOT_ARRIVE:
         outbox.end(tx, item.id, "cancelled", error=why)
-        decide(tx, item, "reminder let go", why)
+        decide(tx, item, f"{_name(item)} let go", why)
         return
     if found is None:
         outbox.end(tx, item.id, "dead", error=why)

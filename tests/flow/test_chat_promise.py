@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
+import sqlalchemy as sa
 
 from bot.handlers import promises
 from bot.store.engine import Tx
@@ -179,10 +180,11 @@ async def test_a_day_that_passes_breaks_it_and_the_card_says_so(talking: Service
         await ana.sees("Anotado")
         await marta.has("Prometió pagar el")
 
-        def later(tx: Tx) -> int:
-            tx.now += timedelta(days=2)
+        def two_days_on(tx: Tx) -> int:
+            passed = (tx.now - timedelta(days=2)).date().isoformat()
+            tx.run(sa.text("update promise set promised_on = :day"), {"day": passed})
             return promises.end_promises(tx, talking.app.rules)
 
-        assert await talking.app.store.transact(later) >= 1
+        assert await talking.app.store.transact(two_days_on) >= 1
         await marta.has("Prometió pagar el", "y no llegó")
         assert [each[1] for each in await promised(talking, {"id": payment_id})] == ["broken"]
