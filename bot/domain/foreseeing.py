@@ -42,7 +42,7 @@ def foresee(book: Book, *, now: datetime, until: datetime) -> Iterator[Foreseen]
     for _ in range(_MOST_VERDICTS):
         if not book.waiting:
             return
-        row = min(book.waiting, key=lambda each: (each.not_before, each.outbox_id))
+        row = min(book.waiting, key=lambda each: (each.not_before, each.payment_id))
         at = max(row.not_before, now)
         if at >= until:
             return
@@ -69,24 +69,32 @@ def after(book: Book, row: Waiting, verdict: Verdict, now: datetime) -> Book:
 
 def _after_going(book: Book, rows: Sequence[Waiting], channel: str, now: datetime) -> Book:
     first, today = rows[0], book.day_of(now)
-    slots, owed = dict(book.slots), dict(book.owed)
+    is_delivered = channel in book.reports
+    ask = Ask(first.outbox_id, first.payment_id, True, channel, now, is_delivered)
+    taken = {(each.payment_id, today): first.outbox_id for each in rows}
+    book = replace(book, asks=(*book.asks, ask), slots={**book.slots, **taken})
+    owed = dict(book.owed)
     for each in rows:
-        slots[each.payment_id, today] = first.outbox_id
         owed[each.payment_id] = replace(owed[each.payment_id], is_exposed=True)
         rest = follow(book, each, now).rest
         has_next = any(
             row.payment_id == each.payment_id and row.outbox_id != each.outbox_id
             for row in book.waiting
         )
-        planned = _planned(book, each, rest[0]) if rest and not has_next else None
+        planned = (
+            _planned(book, replace(each, channel=channel), rest[0])
+            if rest and not has_next
+            else None
+        )
         book = _with_row(book, each, planned)
-    ask = Ask(first.outbox_id, first.payment_id, True, channel, now, is_delivered=True)
-    return replace(book, asks=(*book.asks, ask), slots=slots, owed=owed)
+    return replace(book, owed=owed)
 
 
 def _planned(book: Book, row: Waiting, step: Planned) -> Waiting:
     """The next row of a series, with an id that none has yet."""
-    ids = [*book.slots.values(), *(each.outbox_id for each in book.waiting), row.outbox_id]
+    ids = [row.outbox_id, *book.slots.values()]
+    ids += [each.outbox_id for each in book.waiting]
+    ids += [ask.outbox_id for ask in book.asks]
     return Waiting(
         max(ids) + 1, row.payment_id, step.day, step.tone, row.channel, book.on(step.day)
     )

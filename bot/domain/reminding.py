@@ -20,6 +20,9 @@ _HUMAN_FOR = timedelta(hours=12)
 DIGEST = "digest"
 """The rule by which several debts are one message."""
 
+LOOK_BACK = timedelta(days=9)
+"""How far back messages matter: longer than any cap or gap reaches."""
+
 LISTED = 6
 """Payments that one message lists at most; what is more is only counted."""
 
@@ -75,6 +78,8 @@ class Book:
     window: Window
     reminding: Reminding
     couriers: frozenset[str]
+    reports: frozenset[str] = frozenset()
+    """Channels that say whether a message arrived."""
     is_opted_out: bool = False
     wants_reminders: bool = True
     paused_until: datetime | None = None
@@ -259,7 +264,8 @@ def _over_another(book: Book, row: Waiting, now: datetime) -> Over | Later | Non
         used = _delivered_this_week(book, now)
         if used:
             return None if row.channel in used else _over_used(book, row, used[-1], now)
-    own = [ask for ask in book.asks if ask.payment_id == row.payment_id]
+    since = now - LOOK_BACK
+    own = [ask for ask in book.asks if ask.payment_id == row.payment_id and ask.at >= since]
     arrived = [ask for ask in own if ask.is_delivered] or own
     if not arrived or not row.is_fresh or arrived[-1].channel == row.channel:
         return None
@@ -305,5 +311,6 @@ def _with_others(book: Book, row: Waiting, now: datetime) -> Go | Later:
     return Go(tuple(sorted(same_day, key=_order)))
 
 
-def _order(row: Waiting) -> tuple[datetime, int]:
-    return (row.not_before, row.outbox_id)
+def _order(row: Waiting) -> tuple[datetime, str]:
+    """By what is the same whether a row is there or only foreseen."""
+    return (row.not_before, row.payment_id)

@@ -108,6 +108,7 @@ def _book(
         window=rules.reminding.window(region),
         reminding=rules.reminding,
         couriers=rules.courier_names,
+        reports=frozenset(name.value for name in rules.reports),
         is_opted_out=customer.is_opted_out,
         wants_reminders=customer.wants_reminders,
         paused_until=customer.paused_until,

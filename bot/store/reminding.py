@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bot.domain.delivery import Purpose
 from bot.domain.payment import Link, Payment
-from bot.domain.reminding import Ask
+from bot.domain.reminding import LOOK_BACK, Ask
 from bot.store.engine import Tx
 from bot.store.links import link_of
 from bot.store.payments import payment_of
@@ -22,8 +22,6 @@ _ASK_PURPOSES = [Purpose.LINK.value, Purpose.REMINDER.value, Purpose.DENIED.valu
 _MAYBE_LEFT = ["sending", "done", "uncertain"]
 _ARRIVED = frozenset({DeliveryState.DELIVERED.value, DeliveryState.READ.value})
 _LOST = frozenset({DeliveryState.FAILED.value, DeliveryState.UNDELIVERED.value})
-_LOOK_BACK = timedelta(days=9)
-"""Longer than any cap or gap reaches back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ def asks_of(
 ) -> dict[int, list[Ask]]:
     """The messages that asked these customers for money lately and may have reached them."""
     found: dict[int, list[Ask]] = {}
-    since = tx.now - _LOOK_BACK
+    since = tx.now - LOOK_BACK
     for row in tx.run(_ASKS, {"b_ids": list(customer_ids), "b_since": since}):
         if row.delivery in _LOST or row.id in but:
             continue

@@ -27,6 +27,7 @@ from tests.contract.world import ASKED, LEASE, World, report
 pytestmark = pytest.mark.postgres
 
 ROUNDS = 200
+MANY = 100
 WAIT_S = 20.0
 Work = Callable[[Tx], object]
 
@@ -186,7 +187,8 @@ async def test_a_reminder_leaves_before_the_money_or_not_at_all(pair: tuple[Worl
         assert await world.status(payment.id) is PaymentStatus.PAID
         left += len(reminders)
         await drain(world)
-    assert 0 < left < ROUNDS, "only one of them ever came first"
+    # A few rounds may all end alike; many that do are no race.
+    assert ROUNDS < MANY or 0 < left < ROUNDS, "only one of them ever came first"
 
 
 async def test_money_wins_over_a_cancel(pair: tuple[World, World]) -> None:
