@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.dispatcher.digest import pay_buttons, with_digest
 from bot.dispatcher.files import file_of, lines_of
-from bot.domain.delivery import Purpose
+from bot.domain.delivery import ASKING, Purpose
 from bot.store.outbox import OutboxItem
 from bot.texts import Facts, Texts, WhatsAppTemplates
 from bot.texts.phrases import Phrases
@@ -22,8 +22,6 @@ from channels.base import (
     Template,
     UrlButton,
 )
-
-_CARRIES_LINK = frozenset({Purpose.LINK, Purpose.REMINDER, Purpose.DENIED})
 
 _LINK_REPLIES = frozenset({"link", "resend"})
 
@@ -174,7 +172,7 @@ class Composer:
     ) -> tuple[Button, ...]:
         if facts.debts and limits.has_url_button:
             return pay_buttons(facts.debts, self._texts.label("pay", locale), locale)
-        has_link = item.purpose in _CARRIES_LINK or item.payload.get("what") in _LINK_REPLIES
+        has_link = item.purpose in ASKING or item.payload.get("what") in _LINK_REPLIES
         if has_link and item.link is not None and limits.has_url_button:
             return (UrlButton(self._texts.label("pay", locale), item.link.url),)
         return ()

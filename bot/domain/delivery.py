@@ -168,6 +168,9 @@ MANNERS: dict[Purpose, Manners] = {
 }
 """One row a purpose; a test asserts that none is missing."""
 
+ASKING = frozenset(purpose for purpose, manners in MANNERS.items() if manners.asks_money)
+"""What asks for money, and so shows a link."""
+
 MAX_RESENDS_WHEN_UNCERTAIN = 2
 TRIES_BEFORE_NEXT_CHANNEL = 5
 _BACKOFF_CAP_S = 900.0

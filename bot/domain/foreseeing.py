@@ -21,6 +21,7 @@ from bot.domain.reminding import (
     Verdict,
     Waiting,
     follow,
+    is_followed,
     judge,
 )
 
@@ -77,15 +78,9 @@ def _after_going(book: Book, rows: Sequence[Waiting], channel: str, now: datetim
     for each in rows:
         owed[each.payment_id] = replace(owed[each.payment_id], is_exposed=True)
         rest = follow(book, each, now).rest
-        has_next = any(
-            row.payment_id == each.payment_id and row.outbox_id != each.outbox_id
-            for row in book.waiting
-        )
-        planned = (
-            _planned(book, replace(each, channel=channel), rest[0])
-            if rest and not has_next
-            else None
-        )
+        planned = None
+        if rest and not is_followed(book, each):
+            planned = _planned(book, replace(each, channel=channel), rest[0])
         book = _with_row(book, each, planned)
     return replace(book, owed=owed)
 

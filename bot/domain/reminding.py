@@ -160,6 +160,14 @@ def follow(book: Book, row: Waiting, now: datetime) -> Follow:
     )
 
 
+def is_followed(book: Book, row: Waiting) -> bool:
+    """Whether another reminder of the same payment waits, as beside a row that is tried again."""
+    return any(
+        each.payment_id == row.payment_id and each.outbox_id != row.outbox_id
+        for each in book.waiting
+    )
+
+
 def judge(book: Book, row: Waiting, now: datetime) -> Verdict:
     """Say what becomes of a reminder whose time has come."""
     never = _why_never(book, row, now)

@@ -1,6 +1,6 @@
 """Payments that a customer does not recognise: nothing more is asked, and a person decides."""
 
-from bot.domain.delivery import Purpose
+from bot.domain.delivery import ASKING
 from bot.domain.payment import Alert, Payment
 from bot.handlers import cards
 from bot.handlers.planning import alarm
@@ -10,7 +10,6 @@ from bot.store import ledger, outbox, payments, promises
 from bot.store.engine import Tx
 from bot.texts.clean import no_links
 
-_ASKING = (Purpose.LINK, Purpose.REMINDER, Purpose.DENIED)
 _WORDS_CHARS = 300
 _STOPPED = "the customer does not recognise it"
 
@@ -20,7 +19,7 @@ def take_dispute(tx: Tx, rules: Rules, payment_id: str, words: str) -> None:
     payment = payments.read(tx, payment_id, lock=True)
     if payment is None or not promises.dispute(tx, payment_id, words):
         return
-    outbox.cancel_waiting(tx, payment_id=payment_id, purposes=_ASKING, why=_STOPPED)
+    outbox.cancel_waiting(tx, payment_id=payment_id, purposes=ASKING, why=_STOPPED)
     said = no_links(words, _WORDS_CHARS)
     detail = f"{_STOPPED}; they wrote: {said}" if said else _STOPPED
     alarm(tx, rules, Alert.DISPUTED, key=payment_id, detail=detail, payment=payment, reopens=True)

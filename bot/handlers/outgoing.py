@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from bot.domain.delivery import (
+    ASKING,
     DIED,
     LOOKS_BEFORE_RESEND,
     MANNERS,
@@ -36,7 +37,6 @@ from channels.base import ChannelName, Refusal
 
 _UNCERTAIN_RESEND = timedelta(seconds=30)
 _TOO_LATE_ONCE = frozenset({Purpose.LINK, Purpose.REPLY, Purpose.INVITE})
-_CARRIES_LINK = frozenset({Purpose.LINK, Purpose.REMINDER, Purpose.DENIED})
 
 
 def claim(
@@ -63,7 +63,7 @@ def admit(tx: Tx, rules: Rules, taken: Sequence[OutboxItem]) -> list[OutboxItem]
     creates = [item.attempt.id for item in going if item.attempt is not None]
     if creates:
         links.start_attempts(tx, creates)
-    exposing = [item for item in going if item.purpose in _CARRIES_LINK and item.link is not None]
+    exposing = [item for item in going if item.purpose in ASKING and item.link is not None]
     hidden = _expose(tx, rules, exposing)
     return [item for item in going if item.id not in hidden]
 
@@ -123,7 +123,7 @@ def _why_stale(tx: Tx, item: OutboxItem) -> str | None:
         if payment is None or payment.status not in UNPAID:
             return "no link is wanted any more"
         return None
-    if item.purpose is None or not MANNERS[item.purpose].asks_money:
+    if item.purpose not in ASKING:
         return None
     if payment is not None and payment.status not in UNPAID:
         return f"the payment is {payment.status.value}"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.delivery import Purpose
+from bot.domain.delivery import ASKING, Purpose
 from bot.domain.money import Money
 from bot.domain.payment import (
     UNPAID,
@@ -20,8 +20,6 @@ from bot.handlers.rules import Rules
 from bot.store import ledger, links, outbox, payments, people, showing
 from bot.store.engine import Tx
 from channels.base import Address, ChannelName
-
-_ASKING = (Purpose.LINK, Purpose.REMINDER, Purpose.DENIED)
 
 
 class RequestError(Exception):
@@ -83,9 +81,7 @@ def create_payment(tx: Tx, rules: Rules, request: PaymentRequest) -> Created:
                 "content; use a new one"
             )
         return Created(known, is_new=False)
-    if request.money.currency not in rules.currencies:
-        enabled = ", ".join(sorted(rules.currencies))
-        raise RequestError(f"{request.money.currency} is not enabled; enabled: {enabled}")
+    check_currency(rules, request.money)
     try:
         plan_of(request.reminders, rules.plans, max_steps=rules.reminding.max_steps)
     except PlanError as error:
@@ -130,6 +126,17 @@ def create_payment(tx: Tx, rules: Rules, request: PaymentRequest) -> Created:
     return Created(payment, is_new=True)
 
 
+def check_currency(rules: Rules, money: Money) -> None:
+    """Check that Migo takes this currency from this merchant.
+
+    Raises:
+        RequestError: it is not enabled, and which ones are.
+    """
+    if money.currency not in rules.currencies:
+        enabled = ", ".join(sorted(rules.currencies))
+        raise RequestError(f"{money.currency} is not enabled; enabled: {enabled}")
+
+
 def must_read(tx: Tx, payment_id: str) -> Payment:
     """Read and lock a payment.
 
@@ -168,7 +175,7 @@ def cancel_payment(tx: Tx, payment_id: str, *, by: str) -> Payment:
 
 def stop_asking(tx: Tx, payment: Payment, *, why: str) -> None:
     """Cancel every waiting message that asks for this money, and links not yet made."""
-    outbox.cancel_waiting(tx, payment_id=payment.id, purposes=_ASKING, why=why, with_create=True)
+    outbox.cancel_waiting(tx, payment_id=payment.id, purposes=ASKING, why=why, with_create=True)
     links.drop_planned(tx, payment.id, why=why)
 
 

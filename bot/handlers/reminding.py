@@ -23,6 +23,7 @@ from bot.domain.reminding import (
     Over,
     Waiting,
     follow,
+    is_followed,
     judge,
 )
 from bot.handlers.reminder_books import Shelf, owed_of, planned_of, shelf_of
@@ -209,11 +210,7 @@ def _go(tx: Tx, batch: _Batch, item: OutboxItem, rows: Sequence[Waiting]) -> Non
         later = follow(book, row, tx.now)
         batch.slots.append(Slot(row.payment_id, today, first.outbox_id))
         batch.decisions.append(_sent(book, row, first, later))
-        is_planned = any(
-            each.payment_id == row.payment_id and each.outbox_id != row.outbox_id
-            for each in book.waiting
-        )
-        if later.rest and not is_planned:
+        if later.rest and not is_followed(book, row):
             step = later.rest[0]
             where = _where(first.channel, series.payment)
             batch.following.append(_row(series, step, book.on(step.day), where))

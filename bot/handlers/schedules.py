@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from bot.domain.recurring import Rule, RuleError, Slot, anchored
 from bot.domain.schedule import Ask, RunState, Schedule, ScheduleStatus, may_move
-from bot.handlers.payment import ConflictError, RequestError
+from bot.handlers.payment import ConflictError, RequestError, check_currency
 from bot.handlers.rules import Rules
 from bot.store import schedules
 from bot.store import staff as staff_store
@@ -87,16 +87,14 @@ def check_ask(rules: Rules, ask: Ask) -> None:
     Raises:
         RequestError: its currency is not enabled, or every channel of its route is off.
     """
-    if ask.money.currency not in rules.currencies:
-        enabled = ", ".join(sorted(rules.currencies))
-        raise RequestError(f"{ask.money.currency} is not enabled; enabled: {enabled}")
+    check_currency(rules, ask.money)
     if not route_on(rules, ask.route):
         raise RequestError(f"every channel of the route is off: {', '.join(ask.route)}")
 
 
 def route_on(rules: Rules, route: tuple[str, ...]) -> tuple[str, ...]:
     """The channels of a route that are on."""
-    able = {"web", "app"} | {name.value for name in rules.couriers}
+    able = {"web", "app"} | rules.courier_names
     return tuple(name for name in route if name in able & rules.migo_channels.keys())
 
 

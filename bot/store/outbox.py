@@ -1,6 +1,6 @@
 """Effects owed: the table is the queue. A row is one thing to do, found once by its key."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -401,7 +401,7 @@ def revive(tx: Tx, *, customer_id: int, channel: ChannelName) -> int:
 
 
 def cancel_waiting(
-    tx: Tx, *, purposes: Sequence[Purpose], why: str, payment_id: str, with_create: bool = False
+    tx: Tx, *, purposes: Collection[Purpose], why: str, payment_id: str, with_create: bool = False
 ) -> list[int]:
     """Cancel what has not left yet; rows being sent right now are past recall.
 

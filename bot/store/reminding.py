@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from bot.domain.delivery import Purpose
+from bot.domain.delivery import ASKING, Purpose
 from bot.domain.payment import Link, Payment
 from bot.domain.reminding import LOOK_BACK, Ask
 from bot.store.engine import Tx
@@ -18,7 +18,6 @@ from bot.store.payments import payment_of
 from bot.store.schema import conversation, customer, delivery, link, outbox, payment, reminder_slot
 from channels.base import DeliveryState
 
-_ASK_PURPOSES = [Purpose.LINK.value, Purpose.REMINDER.value, Purpose.DENIED.value]
 _MAYBE_LEFT = ["sending", "done", "uncertain"]
 _ARRIVED = frozenset({DeliveryState.DELIVERED.value, DeliveryState.READ.value})
 _LOST = frozenset({DeliveryState.FAILED.value, DeliveryState.UNDELIVERED.value})
@@ -140,7 +139,7 @@ _ASKS = (
     )
     .where(
         outbox.c.customer_id.in_(sa.bindparam("b_ids", expanding=True)),
-        outbox.c.purpose.in_(_ASK_PURPOSES),
+        outbox.c.purpose.in_(sorted(purpose.value for purpose in ASKING)),
         outbox.c.status.in_(_MAYBE_LEFT),
         outbox.c.updated_at >= sa.bindparam("b_since", type_=outbox.c.updated_at.type),
     )
