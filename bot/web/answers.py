@@ -1,6 +1,7 @@
 """How `/v1` says no: one JSON shape for everything that can be wrong with a request."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -9,12 +10,29 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bot.handlers.payment import ConflictError, RequestError
+from bot.store.engine import Store, Tx
 from bot.store.payments import IllegalMoveError, TakenError
 from bot.web.bodies import BodyError, Fault, FaultyError, fault_of
+
+_Result = TypeVar("_Result")
 
 
 class NotFoundError(Exception):
     """There is nothing under this id."""
+
+
+async def once_more_if_taken(store: Store, work: Callable[[Tx], _Result]) -> _Result:
+    """Run `work`; where somebody was faster by a moment, what they wrote is the answer."""
+    try:
+        return await store.transact(work)
+    except TakenError:
+        return await store.transact(work)
+
+
+def created(request: Request, where: str, view: object, *, is_new: bool) -> JSONResponse:
+    """The answer to a creation: 201, or 200 for the repeat of one, with where it is found."""
+    location = {"location": f"{request.scope.get('root_path', '')}/{where}"}
+    return JSONResponse(view, status_code=201 if is_new else 200, headers=location)
 
 
 def problem(

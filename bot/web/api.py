@@ -19,10 +19,16 @@ from bot.handlers.payment import cancel_payment, create_payment, resend
 from bot.handlers.rules import Rules
 from bot.store import ledger, links, payments
 from bot.store.engine import Store, Tx
-from bot.store.payments import Cursor, TakenError
+from bot.store.payments import Cursor
 from bot.texts.qr import qr_png
 from bot.web import bodies, fields
-from bot.web.answers import NotFoundError, answer_errors, problem
+from bot.web.answers import (
+    NotFoundError,
+    answer_errors,
+    created,
+    once_more_if_taken,
+    problem,
+)
 from bot.web.app import has_token
 from bot.web.bulk_api import BulkEndpoints
 from bot.web.callers import Refusals
@@ -124,16 +130,11 @@ class _Endpoints:
             asked = body.request(key)
             if not payments.find_repeat(tx, idempotency_key=key, external_id=body.external_id):
                 bodies.check_now(body, self._rules, tx.now)
-            created = create_payment(tx, self._rules, asked)
-            return _view(tx, created.payment.id), created.is_new
+            made = create_payment(tx, self._rules, asked)
+            return _view(tx, made.payment.id), made.is_new
 
-        try:
-            view, is_new = await self._store.transact(work)
-        except TakenError:
-            # Somebody was faster by a moment: their payment is there now and is the answer.
-            view, is_new = await self._store.transact(work)
-        location = {"location": f"{request.scope.get('root_path', '')}/payments/{view['id']}"}
-        return JSONResponse(view, status_code=201 if is_new else 200, headers=location)
+        view, is_new = await once_more_if_taken(self._store, work)
+        return created(request, f"payments/{view['id']}", view, is_new=is_new)
 
     async def page(self, query: Annotated[PaymentQuery, Query()]) -> PaymentPage:
         """List payments, newest first."""

@@ -13,9 +13,9 @@ from bot.handlers import schedules
 from bot.handlers.rules import Rules
 from bot.store import schedules as schedule_store
 from bot.store.engine import Store, Tx
-from bot.store.payments import Cursor, TakenError
+from bot.store.payments import Cursor
 from bot.web import bodies, fields
-from bot.web.answers import NotFoundError
+from bot.web.answers import NotFoundError, created, once_more_if_taken
 from bot.web.cursors import PAYMENT_ID, checked_cursor, read_cursor, split_words, write_cursor
 from bot.web.described import KEYED, takes
 from bot.web.schedule_bodies import (
@@ -102,13 +102,8 @@ class ScheduleEndpoints:
             added = schedules.add(tx, self._rules, body.request(key))
             return self._story(tx, added.schedule), added.is_new
 
-        try:
-            story, is_new = await self._store.transact(work)
-        except TakenError:
-            # Somebody was faster by a moment: their schedule is there now and is the answer.
-            story, is_new = await self._store.transact(work)
-        location = {"location": f"{request.scope.get('root_path', '')}/schedules/{story['id']}"}
-        return JSONResponse(story, status_code=201 if is_new else 200, headers=location)
+        story, is_new = await once_more_if_taken(self._store, work)
+        return created(request, f"schedules/{story['id']}", story, is_new=is_new)
 
     async def page(self, query: Annotated[ScheduleQuery, Query()]) -> SchedulePage:
         """List schedules, newest first."""
