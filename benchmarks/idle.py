@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psycopg
 
+from benchmarks.serving import environment
 from bot.store.migrate import migrate
 from tests.services import (
-    free_port,
     fresh_database,
     private_folder,
     started_postgres,
@@ -23,23 +23,6 @@ from tests.services import (
 
 SETTLE_S, MEASURE_S = 20.0, 30.0
 MOST_OF_A_CORE, MOST_STATEMENTS = 0.01, 6.0
-
-
-def _environment(database_url: str, redis_url: str, folder: Path) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "DATABASE_URL": database_url,
-        "REDIS_URL": redis_url,
-        "DATA_DIR": str(folder),
-        "PORT": str(free_port()),
-        "MIGO_CLIENT": "shop",
-        "MIGO_TOKEN": "migo-token-0123456789",
-        "MIGO_AMOUNT_UNIT": "minor",
-        "MIGO_CALLBACK_SECRET": "callback-secret-0123456789",
-        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
-        "TWILIO_AUTH_TOKEN": "0" * 32,
-        "TWILIO_SMS_FROM": "+15005550006",
-    }
 
 
 def _cpu_s(process_id: int) -> float:
@@ -62,7 +45,7 @@ def _transactions(database_url: str) -> int:
 def _measure(database_url: str, redis_url: str, folder: Path) -> tuple[float, float]:
     process = subprocess.Popen(
         [sys.executable, "-m", "bot", "serve"],
-        env=_environment(database_url, redis_url, folder),
+        env=environment(database_url, folder, REDIS_URL=redis_url),
         stderr=subprocess.DEVNULL,
     )
     try:

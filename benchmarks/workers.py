@@ -5,7 +5,6 @@ second one should double the rate; what is lost to the database they share is wh
 """
 
 import asyncio
-import os
 import subprocess
 import sys
 import time
@@ -16,10 +15,10 @@ import psycopg
 
 from benchmarks.sends import seed
 from benchmarks.servers import now
+from benchmarks.serving import environment
 from bot.store.engine import Store
 from bot.store.migrate import migrate
 from tests.services import (
-    free_port,
     fresh_database,
     private_folder,
     started_postgres,
@@ -30,21 +29,8 @@ _STARTED_S, _WITHIN_S = 15.0, 120.0
 
 
 def _environment(database_url: str, provider_port: int, folder: Path) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "DATABASE_URL": database_url,
-        "DATA_DIR": str(folder),
-        "PORT": str(free_port()),
-        "MIGO_CLIENT": "shop",
-        "MIGO_TOKEN": "migo-token-0123456789",
-        "MIGO_AMOUNT_UNIT": "minor",
-        "MIGO_CALLBACK_SECRET": "callback-secret-0123456789",
-        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
-        "TWILIO_AUTH_TOKEN": "0" * 32,
-        "TWILIO_SMS_FROM": "+15005550006",
-        "TWILIO_BASE_URL": f"http://127.0.0.1:{provider_port}",
-        "SEND_RATES": "sms=100000",
-    }
+    provider = f"http://127.0.0.1:{provider_port}"
+    return environment(database_url, folder, TWILIO_BASE_URL=provider, SEND_RATES="sms=100000")
 
 
 async def _owe(database_url: str) -> None:
