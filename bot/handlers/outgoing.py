@@ -220,6 +220,8 @@ def on_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) -> None
         case RetryLater():
             deliveries.note_try(tx, item, "not_sent", code=outcome.code, reason=outcome.reason)
             _on_not_sent(tx, rules, item, outcome)
+        case Uncertain() if _only_looked(rules, item):
+            on_outcome(tx, rules, item, RetryLater(outcome.reason, outcome.code))
         case Uncertain():
             deliveries.note_try(tx, item, "uncertain", code=outcome.code, reason=outcome.reason)
             _on_uncertain(tx, rules, item, outcome)
@@ -228,6 +230,11 @@ def on_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) -> None
             _on_refused(tx, rules, item, outcome)
         case _:
             assert_never(outcome)
+
+
+def _only_looked(rules: Rules, item: OutboxItem) -> bool:
+    """Whether this call could only ask for an earlier try: before its last look nothing is sent."""
+    return item.looks_left > 1 and item.channel in rules.finds
 
 
 def _on_not_sent(tx: Tx, rules: Rules, item: OutboxItem, outcome: RetryLater) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
+from pydantic_core import from_json
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -299,6 +300,7 @@ def make_engine(url: str) -> Engine:
         poolclass=QueuePool,
         pool_size=POSTGRES_THREADS + 2,
         hide_parameters=True,
+        json_deserializer=from_json,
         connect_args={"connect_timeout": 5, "application_name": "paybot"},
         isolation_level="READ COMMITTED",
     )
@@ -309,6 +311,7 @@ def _sqlite_engine(url: URL) -> Engine:
         url,
         poolclass=StaticPool,
         hide_parameters=True,
+        json_deserializer=from_json,
         connect_args={"check_same_thread": False, "timeout": 0.2},
     )
 

@@ -26,8 +26,31 @@ class Attempt:
     state: str
 
 
+ATTEMPT_COLUMNS = tuple(
+    link_attempt.c[name]
+    for name in ("id", "payment_id", "attempt_no", "channel", "migo_channel", "state")
+)
+"""What `attempt_of` reads."""
+
+LINK_COLUMNS = tuple(
+    link.c[name]
+    for name in (
+        "id",
+        "payment_id",
+        "uid",
+        "reference",
+        "url",
+        "migo_channel",
+        "status",
+        "exposed_at",
+        "superseded_at",
+    )
+)
+"""What `link_of` reads."""
+
+
 def attempt_of(row: RowMapping, prefix: str = "") -> Attempt:
-    """Read an attempt from a row that has the link_attempt table's columns under `prefix`."""
+    """Read an attempt from a row that has `ATTEMPT_COLUMNS` under `prefix`."""
     return Attempt(
         id=row[f"{prefix}id"],
         payment_id=PaymentId(row[f"{prefix}payment_id"]),
@@ -39,7 +62,7 @@ def attempt_of(row: RowMapping, prefix: str = "") -> Attempt:
 
 
 def link_of(row: RowMapping, prefix: str = "", *, attempt_no: int = 0) -> Link:
-    """Read a link from a row that has the link table's columns under `prefix`."""
+    """Read a link from a row that has `LINK_COLUMNS` under `prefix`."""
     return Link(
         id=row[f"{prefix}id"],
         payment_id=PaymentId(row[f"{prefix}payment_id"]),

@@ -1,14 +1,16 @@
 """Effects owed: the table is the queue. A row is one thing to do, found once by its key."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
 from bot.domain.delivery import Purpose
 from bot.domain.payment import Customer, Link, Payment
+from bot.store import links, payments, people
 from bot.store.engine import Tx
 from bot.store.links import Attempt, attempt_of, link_of
 from bot.store.payments import payment_of
@@ -168,8 +170,33 @@ def mark(
     return [Taken(**row) for row in taken.mappings()]
 
 
-def _labelled(table: "sa.FromClause", prefix: str) -> "list[sa.Label[object]]":
-    return [column.label(f"{prefix}{column.name}") for column in table.c]
+def labelled(columns: "Iterable[sa.Column[Any]]", prefix: str) -> "list[sa.Label[Any]]":
+    """Columns by the names that a row which joins several tables has for them."""
+    return [column.label(f"{prefix}{column.name}") for column in columns]
+
+
+# No more than is read: each value of each row is paid for.
+_COLUMNS = tuple(
+    outbox.c[name]
+    for name in (
+        "id",
+        "kind",
+        "lane",
+        "key",
+        "purpose",
+        "channel",
+        "route_left",
+        "payload",
+        "attempts",
+        "tries",
+        "uncertain_count",
+        "looks_left",
+        "token",
+        "created_at",
+        "not_before",
+        "give_up_at",
+    )
+)
 
 
 _bound = (
@@ -188,11 +215,11 @@ target = sa.case(
 )
 _ENRICHED = (
     sa.select(
-        *_labelled(outbox, "o_"),
-        *_labelled(payment, "p_"),
-        *_labelled(customer, "c_"),
-        *_labelled(link, "l_"),
-        *_labelled(link_attempt, "a_"),
+        *labelled(_COLUMNS, "o_"),
+        *labelled(payments.COLUMNS, "p_"),
+        *labelled(people.COLUMNS, "c_"),
+        *labelled(links.LINK_COLUMNS, "l_"),
+        *labelled(links.ATTEMPT_COLUMNS, "a_"),
         target.label("target"),
         address.c.last_inbound_at.label("last_inbound_at"),
         address.c.reach.label("reach"),

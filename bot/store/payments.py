@@ -60,8 +60,33 @@ def request_hash(body: Mapping[str, object]) -> str:
     ).hexdigest()
 
 
+COLUMNS = tuple(
+    payment.c[name]
+    for name in (
+        "id",
+        "customer_id",
+        "amount_minor",
+        "currency",
+        "status",
+        "route",
+        "concept",
+        "external_id",
+        "created_by",
+        "created_at",
+        "version",
+        "send_at",
+        "due_at",
+        "expires_at",
+        "is_overpaid",
+        "held_reason",
+        "notify",
+    )
+)
+"""What `payment_of` reads."""
+
+
 def payment_of(row: RowMapping, prefix: str = "") -> Payment:
-    """Read a payment from a row that has the payment table's columns under `prefix`."""
+    """Read a payment from a row that has `COLUMNS` under `prefix`."""
     return Payment(
         id=PaymentId(row[f"{prefix}id"]),
         customer_id=row[f"{prefix}customer_id"],

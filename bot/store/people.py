@@ -23,8 +23,14 @@ class Reach:
     reach: str
 
 
+COLUMNS = tuple(
+    customer.c[name] for name in ("id", "phone", "name", "email", "locale", "time_zone")
+)
+"""What `customer_of` reads."""
+
+
 def customer_of(row: RowMapping, prefix: str = "") -> Customer:
-    """Read a customer from a row that has the customer table's columns under `prefix`."""
+    """Read a customer from a row that has `COLUMNS` under `prefix`."""
     return Customer(
         id=row[f"{prefix}id"],
         phone=row[f"{prefix}phone"],

@@ -12,8 +12,10 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from bot.domain.delivery import ASKING, Purpose
 from bot.domain.payment import Link, Payment
 from bot.domain.reminding import LOOK_BACK, Ask
+from bot.store import links, payments
 from bot.store.engine import Tx
 from bot.store.links import link_of
+from bot.store.outbox import labelled
 from bot.store.payments import payment_of
 from bot.store.schema import conversation, customer, delivery, link, outbox, payment, reminder_slot
 from channels.base import DeliveryState
@@ -229,8 +231,9 @@ _sent_again = (
 )
 _SERIES = (
     sa.select(
-        *[column.label(f"p_{column.name}") for column in payment.c],
-        *[column.label(f"l_{column.name}") for column in link.c],
+        *labelled(payments.COLUMNS, "p_"),
+        *labelled((payment.c.reminders, payment.c.disputed_at), "p_"),
+        *labelled(links.LINK_COLUMNS, "l_"),
         _sent_again.label("sent_again"),
     )
     .outerjoin(link, (link.c.payment_id == payment.c.id) & link.c.superseded_at.is_(None))

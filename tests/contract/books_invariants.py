@@ -88,9 +88,19 @@ def _check_alerts(tx: Tx) -> None:
     ).scalars()
     for payment_id in dead:
         assert "undeliverable" in told.get(payment_id, set()), payment_id
+    for payment_id in tx.run(_NOBODY_KNOWS).scalars():
+        assert "undeliverable" in told.get(payment_id, set()), payment_id
     held_links = tx.run(sa.select(link.c.payment_id).where(link.c.status == "held")).scalars()
     for payment_id in held_links:
         assert "mismatch" in told.get(payment_id, set()), payment_id
+
+
+_NOBODY_KNOWS = sa.select(outbox.c.payment_id).where(
+    outbox.c.status == "uncertain",
+    outbox.c.purpose.in_(["link", "receipt", "refunded", "reversed"]),
+    outbox.c.payment_id.is_not(None),
+)
+"""Messages given up without knowing whether they left, though silence is not harmless."""
 
 
 def _check_facts(tx: Tx) -> None:

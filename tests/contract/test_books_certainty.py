@@ -135,6 +135,24 @@ async def test_what_may_have_left_is_looked_for_twice_before_it_is_sent_again(
     assert second.attempts == first.attempts
 
 
+async def test_a_death_while_looking_is_not_one_more_message_that_may_have_left(
+    asking: World,
+) -> None:
+    await lose_answer(asking, "sms")
+    for _ in range(4):
+        looking = await asking.claim_one("sms")
+        assert (looking.looks_left, looking.uncertain_count) == (2, 1)
+        await asking.run(lambda tx: outgoing.give_back_lapsed(tx, asking.rules, all_claims=True))
+        asking.clock.advance(seconds=60)
+    await asking.settle(await asking.claim_one("sms"), Unfound())
+    asking.clock.advance(seconds=30)
+    # From the last look on it is sent again, so that a death then counts.
+    await asking.claim_one("sms")
+    await asking.run(lambda tx: outgoing.give_back_lapsed(tx, asking.rules, all_claims=True))
+    again = await asking.claim_one("sms")
+    assert (again.looks_left, again.uncertain_count) == (2, 2)
+
+
 async def test_where_nobody_can_be_asked_half_a_minute_passes(asking: World) -> None:
     await lose_answer(asking, "email")
     assert await asking.claim("email") == []

@@ -39,6 +39,11 @@ STUCK_A_KILL = 30
 """What dead workers hold stays held for a lease, and must not keep new payments from coming."""
 
 _SENDING = "select id, token, purpose, claimed_by from outbox where status = 'sending'"
+_UNPAID = """
+    select external_id, status, exists (select 1 from alert where payment_id = payment.id
+        and closed_at is null and kind in ('create_unknown', 'undeliverable'))
+      from payment where status != 'paid'
+"""
 Row = tuple[Any, ...]
 
 
@@ -194,12 +199,12 @@ class KilledFleet(MortalService):
         counts["paid"] += (await self.select(paid))[0][0]
 
     async def _compare_customers(self) -> None:
-        rows = await self.select("select external_id, status from payment where status != 'paid'")
-        unpaid = {name for name, _ in rows}
-        # Held with an alert, as the books' invariants ask; anything else was forgotten.
-        self._tally.stuck += [(name, status) for name, status in rows if status != "held"]
+        rows = await self.select(_UNPAID)
+        unpaid = {name for name, _, _ in rows}
+        # A person was asked, as the books' invariants want it; anything else was forgotten.
+        self._tally.stuck += [(name, status) for name, status, asked in rows if not asked]
         counts = self._tally.counts
-        counts["asked_staff"] += sum(status == "held" for _, status in rows)
+        counts["asked_staff"] += sum(bool(asked) for _, _, asked in rows)
         for number in self.crowd.created:
             uids, receipts = received(self.sandbox, number)
             if len(set(uids)) > 1:
