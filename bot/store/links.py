@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from bot.domain.money import Money
 from bot.domain.payment import Fact, FactStatus, Link, LinkStatus, PaymentId
 from bot.store.engine import Tx
+from bot.store.listed import among
 from bot.store.schema import fact, link, link_attempt
 
 
@@ -257,13 +258,19 @@ def expose(tx: Tx, link_ids: Sequence[int]) -> set[int]:
 
 
 def _expose(tx: Tx, link_ids: Sequence[int]) -> set[int]:
-    live = tx.run(
-        link.update()
-        .where(link.c.id.in_(link_ids), link.c.superseded_at.is_(None))
-        .values(exposed_at=sa.func.coalesce(link.c.exposed_at, _now(tx)))
-        .returning(link.c.id)
+    return set(tx.run(_EXPOSE, {"b_ids": list(link_ids), "b_now": tx.now}).scalars())
+
+
+_EXPOSE = (
+    link.update()
+    .where(among(link.c.id, "b_ids"), link.c.superseded_at.is_(None))
+    .values(
+        exposed_at=sa.func.coalesce(
+            link.c.exposed_at, sa.bindparam("b_now", type_=link.c.exposed_at.type)
+        )
     )
-    return set(live.scalars())
+    .returning(link.c.id)
+)
 
 
 def _now(tx: Tx) -> "sa.BindParameter[datetime]":

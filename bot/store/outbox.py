@@ -13,6 +13,7 @@ from bot.domain.payment import Customer, Link, Payment
 from bot.store import links, payments, people
 from bot.store.engine import Tx
 from bot.store.links import Attempt, attempt_of, link_of
+from bot.store.listed import among
 from bot.store.payments import payment_of
 from bot.store.people import customer_of
 from bot.store.schema import address, customer, link, link_attempt, outbox, payment
@@ -235,11 +236,11 @@ _ENRICHED = (
 
 
 # Built once, so that it is also compiled once.
-_THESE = _ENRICHED.where(outbox.c.id.in_(sa.bindparam("b_ids", expanding=True)))
+_THESE = _ENRICHED.where(among(outbox.c.id, "b_ids"))
 
 
 def _these(tx: Tx, ids: Sequence[int]) -> list[OutboxItem]:
-    return [_item_of(row) for row in tx.run(_THESE, {"b_ids": ids}).mappings()] if ids else []
+    return [_item_of(row) for row in tx.run(_THESE, {"b_ids": list(ids)}).mappings()] if ids else []
 
 
 def read(tx: Tx, item_id: int) -> OutboxItem | None:
@@ -281,13 +282,15 @@ def still_mine(tx: Tx, items: Sequence[OutboxItem]) -> set[int]:
 
     The rows stay locked until the transaction ends.
     """
-    statement = sa.select(outbox.c.id, outbox.c.token).where(
-        outbox.c.id.in_([item.id for item in items]), outbox.c.status == "sending"
-    )
-    if not tx.is_sqlite:
-        statement = statement.with_for_update()
     tokens = {item.id: item.token for item in items}
-    return {row.id for row in tx.run(statement) if tokens[row.id] == row.token}
+    statement = _CLAIMED if tx.is_sqlite else _CLAIMED.with_for_update()
+    rows = tx.run(statement, {"b_ids": list(tokens)})
+    return {row.id for row in rows if tokens[row.id] == row.token}
+
+
+_CLAIMED = sa.select(outbox.c.id, outbox.c.token).where(
+    among(outbox.c.id, "b_ids"), outbox.c.status == "sending"
+)
 
 
 def end(tx: Tx, item_id: int, status: str, *, error: str | None = None) -> None:

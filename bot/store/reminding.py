@@ -15,6 +15,7 @@ from bot.domain.reminding import LOOK_BACK, Ask
 from bot.store import links, payments
 from bot.store.engine import Tx
 from bot.store.links import link_of
+from bot.store.listed import among
 from bot.store.outbox import labelled
 from bot.store.payments import payment_of
 from bot.store.schema import conversation, customer, delivery, link, outbox, payment, reminder_slot
@@ -100,7 +101,7 @@ _CUSTOMERS = sa.select(
     sa.exists()
     .where(conversation.c.customer_id == customer.c.id, conversation.c.mode == "human")
     .label("has_human"),
-).where(customer.c.id.in_(sa.bindparam("b_ids", expanding=True)))
+).where(among(customer.c.id, "b_ids"))
 
 
 def asks_of(
@@ -140,7 +141,7 @@ _ASKS = (
         delivery, (delivery.c.outbox_id == outbox.c.id) & (delivery.c.try_no == outbox.c.tries)
     )
     .where(
-        outbox.c.customer_id.in_(sa.bindparam("b_ids", expanding=True)),
+        among(outbox.c.customer_id, "b_ids"),
         outbox.c.purpose.in_(sorted(purpose.value for purpose in ASKING)),
         outbox.c.status.in_(_MAYBE_LEFT),
         outbox.c.updated_at >= sa.bindparam("b_since", type_=outbox.c.updated_at.type),
@@ -180,7 +181,7 @@ _WAITING = (
         outbox.c.tries,
     )
     .where(
-        outbox.c.customer_id.in_(sa.bindparam("b_ids", expanding=True)),
+        among(outbox.c.customer_id, "b_ids"),
         outbox.c.purpose == Purpose.REMINDER.value,
         outbox.c.status == "pending",
     )
@@ -237,7 +238,7 @@ _SERIES = (
         _sent_again.label("sent_again"),
     )
     .outerjoin(link, (link.c.payment_id == payment.c.id) & link.c.superseded_at.is_(None))
-    .where(payment.c.id.in_(sa.bindparam("b_ids", expanding=True)))
+    .where(among(payment.c.id, "b_ids"))
 )
 
 
@@ -247,9 +248,7 @@ def slots_of(tx: Tx, payment_ids: Sequence[str]) -> dict[tuple[str, date], int]:
     return {(row.payment_id, date.fromisoformat(row.local_date)): row.outbox_id for row in rows}
 
 
-_SLOTS = sa.select(reminder_slot).where(
-    reminder_slot.c.payment_id.in_(sa.bindparam("b_ids", expanding=True))
-)
+_SLOTS = sa.select(reminder_slot).where(among(reminder_slot.c.payment_id, "b_ids"))
 
 
 @dataclass(frozen=True, slots=True)
