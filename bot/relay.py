@@ -110,6 +110,9 @@ class Relay:
         self._new_token = new_token
         self._clock = clock
         self._metrics = metrics
+        # Finding a counter by its labels costs as much as counting: each is looked up once.
+        self._count_outcome = functools.cache(metrics.outcomes.labels)
+        self._time_call = functools.cache(metrics.call_seconds.labels)
         self._beat = beat
         self._poll_s = _POLL_S if poll_s is None else poll_s
         self._lanes = [
@@ -225,7 +228,7 @@ class Relay:
             lane.under_way -= 1
             lane.freed.set()
             self._note(lane, outcome)
-            self._metrics.outcomes.labels(
+            self._count_outcome(
                 lane.name, item.purpose or item.kind, type(outcome).__name__.lower()
             ).inc()
             self._ended.append((item, outcome))
@@ -237,7 +240,7 @@ class Relay:
         async with lane.slots:
             if time.monotonic() - claimed_s > _PATIENCE_S:
                 return RetryLater("no call was free in time")
-            with self._metrics.call_seconds.labels(lane.name).time():
+            with self._time_call(lane.name).time():
                 return await self._dispatcher.perform(item)
 
     def _note(self, lane: Lane, outcome: Outcome) -> None:
