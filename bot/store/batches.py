@@ -82,8 +82,11 @@ def insert(
             created_at=tx.now,
         )
     )
-    tx.run_many(batch_row.insert(), [_values_of(batch_id, row) for row in rows])
+    tx.run_many(_ADD_ROW, [_values_of(batch_id, row) for row in rows])
     return _must_read(tx, batch_id)
+
+
+_ADD_ROW = batch_row.insert()
 
 
 def _values_of(batch_id: str, row: BulkRow) -> dict[str, object]:
@@ -183,17 +186,8 @@ def row_of(row: RowMapping) -> Row:
 
 def mark(tx: Tx, marks: Sequence[Mark]) -> None:
     """Write what became of ready rows; a row is marked once."""
-    statement = (
-        batch_row.update()
-        .where(batch_row.c.id == sa.bindparam("row_id"), batch_row.c.state == "ready")
-        .values(
-            state=sa.bindparam("new_state"),
-            payment_id=sa.bindparam("made_id"),
-            reason=sa.bindparam("new_reason"),
-        )
-    )
     tx.run_many(
-        statement,
+        _MARK,
         [
             {
                 "row_id": each.row_id,
@@ -204,6 +198,17 @@ def mark(tx: Tx, marks: Sequence[Mark]) -> None:
             for each in marks
         ],
     )
+
+
+_MARK = (
+    batch_row.update()
+    .where(batch_row.c.id == sa.bindparam("row_id"), batch_row.c.state == "ready")
+    .values(
+        state=sa.bindparam("new_state"),
+        payment_id=sa.bindparam("made_id"),
+        reason=sa.bindparam("new_reason"),
+    )
+)
 
 
 def known_references(tx: Tx, references: Sequence[str]) -> set[str]:

@@ -43,7 +43,7 @@ def accept(tx: Tx, accepted: Sequence[Acceptance]) -> None:
         ],
     )
     tx.run_many(
-        delivery.insert(),
+        _NOTE,
         [
             _delivery_row(tx, each.item, "accepted", provider_id=each.provider_id)
             for each in accepted
@@ -111,6 +111,9 @@ _ACCEPT = (
         updated_at=sa.bindparam("b_now"),
     )
 )
+
+
+_NOTE = delivery.insert()
 
 
 def _delivery_row(

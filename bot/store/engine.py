@@ -9,22 +9,23 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
 from pydantic_core import from_json
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import ReturningInsert
 
 _Result = TypeVar("_Result")
@@ -76,9 +77,15 @@ class Tx:
         return True
 
     def run_many(self, statement: sa.Executable, rows: Sequence[dict[str, object]]) -> None:
-        """Execute one statement for many rows; nothing happens for none."""
-        if rows:
+        """Execute one statement, built once, for many rows alike; nothing happens for none."""
+        if not rows:
+            return
+        if not self.is_sqlite:
             self.conn.execute(statement, rows)
+            return
+        # SQLAlchemy takes longer over the values of a row than SQLite over writing it.
+        sql, values_of = _prepared(statement, tuple(rows[0]), self.conn.dialect)
+        self.conn.exec_driver_sql(sql, [values_of(row) for row in rows])
 
     def insert_ignoring(
         self, table: sa.Table, rows: Iterable[dict[str, object]], *, conflict: Sequence[str]
@@ -92,6 +99,29 @@ class Tx:
             return []
         statement = _insert_ignoring(table, tuple(conflict), self.is_sqlite)
         return list(self.conn.execute(statement, listed).scalars())
+
+
+@lru_cache(maxsize=256)
+def _prepared(
+    statement: sa.Executable, names: tuple[str, ...], dialect: Dialect
+) -> tuple[str, Callable[[Mapping[str, object]], tuple[object, ...]]]:
+    """A statement as SQLite takes it, and what makes its values in their order out of a row."""
+    compiled = cast(sa.ClauseElement, statement).compile(dialect=dialect, column_keys=list(names))
+    told = cast(SQLCompiler, compiled)
+    fixed = told.construct_params(dict.fromkeys(names))
+    places = [
+        (name, name in names, told.binds[name].type.dialect_impl(dialect).bind_processor(dialect))
+        for name in told.positiontup or ()
+    ]
+
+    def values_of(row: Mapping[str, object]) -> tuple[object, ...]:
+        given = [(row if is_told else fixed)[name] for name, is_told, _ in places]
+        return tuple(
+            value if write is None else write(value)
+            for value, (_, _, write) in zip(given, places, strict=True)
+        )
+
+    return str(compiled), values_of
 
 
 @cache

@@ -270,12 +270,15 @@ def take_slots(tx: Tx, wanted: Sequence[Slot]) -> set[str]:
         }
         for slot in wanted
     ]
-    insert = sqlite_insert if tx.is_sqlite else postgres_insert
-    tx.run_many(insert(reminder_slot).on_conflict_do_nothing(), rows)
+    tx.run_many(_TAKE_SQLITE if tx.is_sqlite else _TAKE_POSTGRES, rows)
     holders = slots_of(tx, [slot.payment_id for slot in wanted])
     return {
         slot.payment_id for slot in wanted if holders[slot.payment_id, slot.day] != slot.outbox_id
     }
+
+
+_TAKE_SQLITE = sqlite_insert(reminder_slot).on_conflict_do_nothing()
+_TAKE_POSTGRES = postgres_insert(reminder_slot).on_conflict_do_nothing()
 
 
 def put_off(tx: Tx, outbox_id: int, *, at: datetime, give_up_at: datetime, why: str) -> None:
