@@ -96,10 +96,14 @@ Button = UrlButton | ReplyButton | ContactButton
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A pre-approved text at the provider and every variable it wants, by its number."""
+    """A pre-approved text at the provider and every variable it wants, by its number.
+
+    Those `in_button` stand in no text, so that a message is not told from another by them.
+    """
 
     content_sid: str
     variables: Mapping[str, str]
+    in_button: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ class Sms:
         to, body = _checked(message)
         return await self._messages.create(message, to=to, body=body)
 
-    async def find_sent(self, message: OutboundMessage, *, since: datetime) -> str | None:
+    async def find_sent(self, message: OutboundMessage, *, since: datetime) -> list[str]:
         """Look for an earlier try of this message.
 
         Returns:

@@ -78,7 +78,7 @@ class WhatsApp:
         to, message = _checked(message)
         return await self._messages.create(message, to=to, body=message.text)
 
-    async def find_sent(self, message: OutboundMessage, *, since: datetime) -> str | None:
+    async def find_sent(self, message: OutboundMessage, *, since: datetime) -> list[str]:
         """Look for an earlier try of this message.
 
         A template is known by its values: all but one occur in the text, for the one of a URL
@@ -159,7 +159,7 @@ def _clean(template: Template) -> Template:
         raise UnsupportedError(f"a template's value has 1 to {MAX_VARIABLE_CHARS} characters")
     if not all(map(_is_sendable, values.values())):
         raise UnsupportedError("a template's value is no text")
-    return Template(template.content_sid, values)
+    return replace(template, variables=values)
 
 
 def _is_sendable(text: str) -> bool:
@@ -169,6 +169,9 @@ def _is_sendable(text: str) -> bool:
 
 def _fits(template: Template, body: str) -> bool:
     """Whether `body` may be this template filled in; short values occur in any text."""
-    telling = [value for value in template.variables.values() if len(value) >= _TELLING_CHARS]
-    found = sum(value in body for value in telling)
-    return found >= max(1, len(telling) - 1)
+    shown = [
+        value
+        for name, value in template.variables.items()
+        if name not in template.in_button and len(value) >= _TELLING_CHARS
+    ]
+    return bool(shown) and all(value in body for value in shown)

@@ -17,6 +17,7 @@ from bot.domain.delivery import (
     Asked,
     Done,
     FileFetched,
+    Found,
     LinkMade,
     MenuSet,
     Outcome,
@@ -74,8 +75,8 @@ class HasMenu(Protocol):
 class FindsSent(Protocol):
     """A channel whose provider can be asked whether a message left."""
 
-    async def find_sent(self, message: OutboundMessage, *, since: datetime) -> str | None:
-        """The provider's id of such a message sent since then, if it has one."""
+    async def find_sent(self, message: OutboundMessage, *, since: datetime) -> Sequence[str]:
+        """The provider's ids of such messages sent since then, latest first."""
 
 
 @runtime_checkable
@@ -271,11 +272,12 @@ class Dispatcher:
     ) -> Outcome | None:
         """Look for an earlier try of this message before sending it again."""
         try:
-            provider_id = await channel.find_sent(message, since=item.created_at - _CLOCKS_DIFFER)
+            found = await channel.find_sent(message, since=item.created_at - _CLOCKS_DIFFER)
         except (NotSentError, RejectedError, UncertainError) as error:
             return RetryLater(f"cannot look for an earlier try: {error}", code=error.code)
-        if provider_id is not None:
-            return Done(Sent(provider_id, self._clock()))
+        if found:
+            hides = message.template is not None and bool(message.template.in_button)
+            return Found(found, self._clock(), hides=hides)
         return Unfound() if item.looks_left > 1 else None
 
     async def _ask(self, item: OutboxItem) -> Outcome:

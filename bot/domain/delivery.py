@@ -87,7 +87,22 @@ class Unfound:
     code: str | None = None
 
 
-Outcome = Done | RetryLater | Uncertain | Refused | Unfound
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The provider has messages that look like it, latest first; one may be its earlier try.
+
+    Whose they are is for the books to say. Where what it `hides` tells it from others, a message
+    that looks like it may still be another.
+    """
+
+    provider_ids: Sequence[str]
+    at: datetime
+    hides: bool = False
+    reason: str = "messages like it were found at the provider"
+    code: str | None = None
+
+
+Outcome = Done | RetryLater | Uncertain | Refused | Unfound | Found
 
 DIED = Uncertain("the process died in mid-call", code="died")
 """What became of a call whose process is gone."""

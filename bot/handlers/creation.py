@@ -6,6 +6,7 @@ from typing import assert_never
 from bot.domain.delivery import (
     MAX_UNKNOWN_CREATES,
     Done,
+    Found,
     LinkMade,
     Outcome,
     Refused,
@@ -57,7 +58,7 @@ def on_create_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) 
             )
             outbox.end(tx, item.id, "uncertain", error=outcome.reason)
             _on_unknown_create(tx, rules, item, outcome)
-        case Done() | Unfound():
+        case Done() | Unfound() | Found():
             raise TypeError("a link's creation cannot end as a message does")
         case _:
             assert_never(outcome)

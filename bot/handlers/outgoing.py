@@ -12,6 +12,7 @@ from bot.domain.delivery import (
     MAX_RESENDS_WHEN_UNCERTAIN,
     TRIES_BEFORE_NEXT_CHANNEL,
     Done,
+    Found,
     OnUncertain,
     Outcome,
     Purpose,
@@ -24,6 +25,7 @@ from bot.domain.delivery import (
 )
 from bot.domain.payment import UNPAID, Alert
 from bot.handlers import bulk, cards, delivery, reminding
+from bot.handlers.adoption import adopt
 from bot.handlers.creation import give_up_create, on_create_outcome
 from bot.handlers.fallback import decide, next_channel, tell_misconfigured, tell_undeliverable
 from bot.handlers.invitation import invite_where_missing
@@ -178,9 +180,7 @@ def settle(tx: Tx, rules: Rules, ended: Sequence[tuple[OutboxItem, Outcome]]) ->
     """
     mine = outbox.still_mine(tx, [item for item, _ in ended])
     accepted = []
-    for item, outcome in ended:
-        if item.id not in mine:
-            continue
+    for item, outcome in adopt(tx, [each for each in ended if each[0].id in mine]):
         if isinstance(outcome, Done) and isinstance(outcome.result, Sent):
             accepted.append(_acceptance(tx, rules, item, outcome.result))
         else:
@@ -215,7 +215,7 @@ def on_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) -> None
     match outcome:
         case Done():
             outbox.end(tx, item.id, "done")
-        case Unfound():
+        case Unfound() | Found():
             outbox.look_again(tx, item.id, at=tx.now + _UNCERTAIN_RESEND)
         case RetryLater():
             deliveries.note_try(tx, item, "not_sent", code=outcome.code, reason=outcome.reason)

@@ -65,6 +65,12 @@ class TemplateSpec:
     variables: tuple[str, ...]
     url_base: str | None = None
 
+    @property
+    def in_button(self) -> frozenset[str]:
+        """The numbers of the variables that its text does not show."""
+        numbered = enumerate(self.variables, 1)
+        return frozenset(str(number) for number, name in numbered if name == URL_SUFFIX)
+
 
 class WhatsAppTemplates:
     """The approved templates by purpose and language."""
@@ -125,7 +131,9 @@ class WhatsAppTemplates:
                     texts=texts,
                     url_base=spec.url_base,
                 )
-                return None if values is None else Template(spec.content_sid, values)
+                return (
+                    None if values is None else Template(spec.content_sid, values, spec.in_button)
+                )
         return None
 
 

@@ -226,8 +226,8 @@ class TwilioMessages:
             fields["body"] = body or ""
         return fields
 
-    async def find(self, *, to: str, since: datetime, is_same: Callable[[str], bool]) -> str | None:
-        """Look for a message that may have been created without our hearing of it.
+    async def find(self, *, to: str, since: datetime, is_same: Callable[[str], bool]) -> list[str]:
+        """Look for messages that may have been created without our hearing of it.
 
         Args:
             to: as it was created.
@@ -235,7 +235,7 @@ class TwilioMessages:
             is_same: tells by its body whether it is the one.
 
         Returns:
-            The id of the latest one, None if there is none. One that failed does not count.
+            The ids of those that look alike, latest first. One that failed does not count.
 
         Raises:
             NotSentError, RejectedError, UncertainError: the list could not be read.
@@ -245,13 +245,16 @@ class TwilioMessages:
         """
         try:
             page = await self._messages.page_async(to=to, page_size=_LOOK_AT)
-            for each in page:
-                is_candidate = _is_younger(each.date_created, since) and _may_arrive(each)
-                if is_candidate and isinstance(each.body, str) and is_same(each.body):
-                    return str(each.sid)
+            return [
+                str(each.sid)
+                for each in page
+                if _is_younger(each.date_created, since)
+                and _may_arrive(each)
+                and isinstance(each.body, str)
+                and is_same(each.body)
+            ]
         except _UNREADABLE:
             raise UncertainError("Twilio's list cannot be read") from None
-        return None
 
     async def fetch(self, provider_id: str) -> DeliveryReport | None:
         """What Twilio says now of a message; None for a status that is not known.

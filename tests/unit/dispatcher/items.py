@@ -110,13 +110,13 @@ class FakeChannel:
 class AskableChannel(FakeChannel):
     """One that can also be asked what it sent."""
 
-    found: str | Exception | None = None
+    found: Sequence[str] | Exception = ()
 
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[datetime] = []
 
-    async def find_sent(self, message: OutboundMessage, *, since: datetime) -> str | None:
+    async def find_sent(self, message: OutboundMessage, *, since: datetime) -> Sequence[str]:
         self.asked.append(since)
         if isinstance(self.found, Exception):
             raise self.found

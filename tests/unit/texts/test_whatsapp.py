@@ -60,6 +60,7 @@ def test_every_variable_is_filled_by_its_number(tmp_path: Path) -> None:
             "10": "2",
             "11": "Q300.00",
         },
+        in_button=frozenset("7"),
     )
 
 
