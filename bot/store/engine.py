@@ -28,6 +28,8 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import ReturningInsert
 
+from bot.store.server_time import ServerTime, machine_time
+
 _Result = TypeVar("_Result")
 
 _log = logging.getLogger(__name__)
@@ -54,6 +56,14 @@ class Tx:
     now: datetime
     is_sqlite: bool
     wakes: set[str] = field(default_factory=set)
+    server_time: ServerTime | None = None
+
+    @property
+    def lease_now(self) -> datetime:
+        """The time that leases go by: every worker's is the same, whatever its own clock says."""
+        return (
+            self.now if self.server_time is None else self.now - self.server_time.ahead(self.conn)
+        )
 
     def wake(self, topic: str) -> None:
         """Have the loops that wait for `topic` woken after the commit, and only then."""
@@ -152,6 +162,7 @@ class Store:
         *,
         clock: Callable[[], datetime],
         on_wake: Callable[[str], None] = lambda topic: None,
+        machine: Callable[[], datetime] = machine_time,
     ) -> None:
         """Prepare the engine; nothing is opened before `open`.
 
@@ -159,11 +170,14 @@ class Store:
             url: `sqlite:///path` or `postgresql://…`.
             clock: gives the aware present time.
             on_wake: told each woken topic after its commit, in the caller's event loop.
+            machine: this machine's own clock, where `clock` may be one that is moved.
         """
         self._engine = make_engine(url)
         self._single_engine = self._engine.execution_options(is_single=True)
         self.is_sqlite = self._engine.dialect.name == "sqlite"
         self._clock = clock
+        # On SQLite there is one process, and its clock is the only one.
+        self._server_time = None if self.is_sqlite else ServerTime(machine)
         self._on_wake = on_wake
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -277,7 +291,7 @@ class Store:
         is_single = self.is_sqlite and len(group) == 1 and group[0].is_single
         with (self._single_engine if is_single else self._engine).begin() as conn:
             for job in group:
-                tx = Tx(conn, self._clock(), self.is_sqlite, wakes)
+                tx = Tx(conn, self._clock(), self.is_sqlite, wakes, self._server_time)
                 with _before_commit():
                     job.result = job.work(tx)
         return wakes

@@ -135,7 +135,7 @@ def claim(tx: Tx, *, limit: int, lease: timedelta, token: str) -> list[InboxItem
         .values(
             status="claimed",
             token=token,
-            lease_until=tx.now + lease,
+            lease_until=tx.lease_now + lease,
             attempts=inbox.c.attempts + 1,
         )
         .returning(*_COLUMNS)
@@ -223,7 +223,7 @@ def release_lapsed(tx: Tx, *, all_claims: bool = False) -> tuple[int, list[int]]
     """
     lapsed = inbox.c.status == "claimed"
     if not all_claims:
-        lapsed &= inbox.c.lease_until < tx.now
+        lapsed &= inbox.c.lease_until < tx.lease_now
     is_fatal = inbox.c.deaths + 1 >= MAX_DEATHS
     released = tx.run(
         inbox.update()

@@ -155,7 +155,7 @@ def mark(
             status="sending",
             token=token,
             claimed_by=worker,
-            lease_until=tx.now + lease,
+            lease_until=tx.lease_now + lease,
             attempts=outbox.c.attempts + 1,
             tries=outbox.c.tries + 1,
             updated_at=tx.now,
@@ -497,7 +497,7 @@ def lapsed(tx: Tx, *, all_claims: bool = False, limit: int = 500) -> list[Outbox
     """
     which = outbox.c.status == "sending"
     if not all_claims:
-        which &= outbox.c.lease_until < tx.now
+        which &= outbox.c.lease_until < tx.lease_now
     ids = sa.select(outbox.c.id).where(which).order_by(outbox.c.id).limit(limit)
     if not tx.is_sqlite:
         ids = ids.with_for_update(skip_locked=True)
