@@ -19,6 +19,7 @@ from bot.domain.breaker import Breaker, Change
 from bot.domain.delivery import Done, Outcome, Refused, RetryLater, Uncertain
 from bot.handlers import admission, outages, outgoing
 from bot.handlers.rules import Rules
+from bot.holding import LEASE, Holding
 from bot.store import outbox
 from bot.store.engine import Store, Tx
 from bot.store.outbox import OutboxItem
@@ -27,8 +28,8 @@ from channels.base import Refusal
 
 _log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=90)
-"""Longer than the longest provider call (Migo's 35 s, SMTP's last reply)."""
+CALL_S = 900.0
+"""Longer than the longest provider call: SMTP's last reply may take 10 minutes."""
 
 _UNSETTLED_AFTER = timedelta(seconds=60)
 _PATIENCE_S = 30.0
@@ -118,6 +119,7 @@ class Relay:
         self._lanes = [
             Lane(name, rates.get(name), width, asyncio.Semaphore(width)) for name in outbox.LANES
         ]
+        self._holding = Holding(store)
         self._ended: list[tuple[OutboxItem, Outcome]] = []
         self._changes: list[tuple[Lane, Change, str]] = []
         self._unsettled: dict[int, datetime] = {}
@@ -129,6 +131,7 @@ class Relay:
     async def run(self) -> None:
         """Work until `stop`; then finish what is under way and write its outcome."""
         settler = asyncio.create_task(self._settle_forever())
+        keeper = asyncio.create_task(self._holding.keep())
         try:
             await asyncio.gather(*(self._drain(lane) for lane in self._lanes))
             while self._tasks:
@@ -138,6 +141,7 @@ class Relay:
             await settler
         finally:
             settler.cancel()
+            keeper.cancel()
 
     def stop(self) -> None:
         """Claim nothing more."""
@@ -182,6 +186,7 @@ class Relay:
         if lane.rate_per_s is not None and len(items) < wanted:
             unused = wanted - len(items)
             await self._coordination.give_back(f"send:{lane.name}", lane.rate_per_s, unused)
+        self._holding.take(items)
         for item in items:
             self._start(lane, item)
         lane.is_idle = not items
@@ -235,13 +240,17 @@ class Relay:
             self._has_ended.set()
 
     async def _call(self, lane: Lane, item: OutboxItem) -> Outcome:
-        """Perform a row once a call is free, if that is soon: its lease must outlast the call."""
+        """Perform a row once a call is free, if that is soon; not for ever once it began."""
         claimed_s = time.monotonic()
         async with lane.slots:
             if time.monotonic() - claimed_s > _PATIENCE_S:
                 return RetryLater("no call was free in time")
             with self._time_call(lane.name).time():
-                return await self._dispatcher.perform(item)
+                try:
+                    async with asyncio.timeout(CALL_S):
+                        return await self._dispatcher.perform(item)
+                except TimeoutError:
+                    return Uncertain("no end of the call in its time")
 
     def _note(self, lane: Lane, outcome: Outcome) -> None:
         """Remember whether this call got through."""
@@ -303,6 +312,7 @@ class Relay:
             return all([await self._settle([ended]) for ended in batch])
         for item, _ in batch:
             self._unsettled.pop(item.id, None)
+        self._holding.let_go(item for item, _ in batch)
         return True
 
     async def _note_unsettled(self, item: OutboxItem) -> None:

@@ -6,7 +6,8 @@ Source: RFC 5321 (4.2 reply codes, 4.5.3.2 time-outs), RFC 3463 (enhanced codes)
 import asyncio
 import re
 import ssl
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -23,6 +24,9 @@ from channels.errors import ChannelError, NotSentError, RejectedError, Uncertain
 
 CONNECTIONS: Final = 4
 """Mails that are handed over side by side."""
+
+PLACE_TIMEOUT_S: Final = 60.0
+"""Longest wait for one of them; nothing is sent meanwhile."""
 
 COMMAND_TIMEOUT_S: Final = 30.0
 
@@ -71,11 +75,11 @@ class Relay:
         """Hand over one mail. Not safe to repeat after `UncertainError`.
 
         Raises:
-            NotSentError: no connection, or a 4xx reply at any point.
+            NotSentError: no connection, none that is free, or a 4xx reply at any point.
             RejectedError: a 5xx reply at any point.
             UncertainError: no reply, or none that can be read, after the mail's text.
         """
-        async with self._slots:
+        async with self._place():
             connection = await self._begun(sender)
             is_usable = False
             try:
@@ -87,6 +91,19 @@ class Relay:
                 raise
             finally:
                 self._give_back(connection, is_usable=is_usable)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """One of the connections, if one is free in time: a slow relay is not waited for twice."""
+        try:
+            async with asyncio.timeout(PLACE_TIMEOUT_S):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise NotSentError("every connection to the mail relay is busy") from None
+        try:
+            yield
+        finally:
+            self._slots.release()
 
     async def _begun(self, sender: str) -> SMTP:
         """A connection that has taken MAIL FROM: a kept one, or a fresh one if that went stale.

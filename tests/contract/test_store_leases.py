@@ -7,8 +7,9 @@ import pytest
 
 from bot.domain.payment import FactStatus
 from bot.handlers import outgoing
-from bot.store import inbox
+from bot.store import inbox, leases
 from bot.store.engine import Store
+from bot.store.outbox import OutboxItem
 from bot.store.server_time import machine_time
 from tests.contract.world import LEASE, Clock, World
 
@@ -57,3 +58,29 @@ async def test_a_machine_whose_clock_was_set_is_measured_again(empty_postgres_ur
     after = await world.run(lambda tx: tx.lease_now)
     assert abs(after - before) < timedelta(minutes=1)
     await world.store.close()
+
+
+async def claimed(world: World) -> OutboxItem:
+    await world.create(("email",))
+    await world.make_link("u1")
+    item = await world.claim_one("email")
+    world.clock.advance(seconds=LEASE.total_seconds() - 1)
+    return item
+
+
+async def test_a_lease_that_is_renewed_does_not_lapse(world: World) -> None:
+    item = await claimed(world)
+    await world.run(lambda tx: leases.renew(tx, {item.id: item.token}, lease=LEASE))
+    world.clock.advance(seconds=LEASE.total_seconds() - 1)
+    assert await lapsed(world) == 0
+    world.clock.advance(seconds=2)
+    assert await lapsed(world) == 1
+
+
+async def test_nobody_renews_the_lease_of_another(world: World) -> None:
+    item = await claimed(world)
+    await world.run(lambda tx: leases.renew(tx, {item.id: "another"}, lease=LEASE))
+    world.clock.advance(seconds=2)
+    assert await lapsed(world) == 1
+    await world.run(lambda tx: leases.renew(tx, {item.id: item.token}, lease=LEASE))
+    assert await world.select("select lease_until from outbox where status = 'sending'") == []

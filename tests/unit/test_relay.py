@@ -17,10 +17,10 @@ from bot.domain.payment import Alert
 from bot.handlers import outgoing
 from bot.relay import Relay
 from bot.store import outbox
-from bot.store.schema import metadata
+from bot.store.schema import metadata, to_microseconds
 from bot.telemetry.metrics import Metrics
 from channels.base import ChannelName
-from tests.contract.world import World
+from tests.contract.world import LEASE, World
 from tests.services import eventually
 
 
@@ -232,6 +232,71 @@ async def test_one_row_that_cannot_be_settled_holds_up_no_other(
             assert await box.count("sending") == 1
             patch.undo()
             await box.until("done", 4)
+
+
+async def _sweep(box: Outbox) -> int:
+    return await box.world.run(lambda tx: outgoing.give_back_lapsed(tx, box.world.rules))
+
+
+async def _until_renewed(box: Outbox) -> None:
+    until = to_microseconds(box.world.clock.now + LEASE)
+
+    async def is_renewed() -> bool:
+        return await box.world.select("select lease_until from outbox") == [(until,)]
+
+    await eventually(is_renewed)
+
+
+async def test_a_call_that_outlasts_its_lease_is_not_taken_for_dead(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.holding._EVERY_S", 0.02)
+    gate = box.performer.close("email")
+    await box.owe(ChannelName.EMAIL)
+    async with box.relaying():
+        await eventually(lambda: box.performer.under_way == 1)
+        for _ in range(3):
+            box.world.clock.advance(seconds=60)
+            await _until_renewed(box)
+            assert await _sweep(box) == 0
+        gate.set()
+        await box.until("done", 1)
+    assert box.performer.begun == ["email 1"]
+
+
+async def test_an_end_that_cannot_be_written_keeps_its_lease(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.holding._EVERY_S", 0.02)
+    box.world.set_rules(staff=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(outgoing, "settle", _failing(0, only="sms 1"))
+        await box.owe(ChannelName.SMS)
+        async with box.relaying():
+            await eventually(lambda: len(box.performer.begun) == 1)
+            for _ in range(2):
+                box.world.clock.advance(seconds=60)
+                await _until_renewed(box)
+            patch.undo()
+            assert await _sweep(box) == 0
+            await box.until("done", 1)
+
+
+async def test_a_call_without_an_end_is_uncertain(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.relay.CALL_S", 0.02)
+    box.performer.close("sms")
+    await box.owe(ChannelName.SMS)
+    async with box.relaying():
+
+        async def is_marked() -> bool:
+            marks = "select status, uncertain_count, last_error from outbox"
+            return await box.world.select(marks) == [
+                ("pending", 1, "no end of the call in its time")
+            ]
+
+        await eventually(is_marked)
 
 
 async def test_a_call_that_raises_is_uncertain(box: Outbox) -> None:

@@ -324,6 +324,25 @@ async def test_cancelling_closes_the_connection_and_frees_its_place() -> None:
         await eventually(lambda: len(relay.writers) == 1)
 
 
+async def test_where_every_connection_is_busy_it_is_surely_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with at_work() as (email, relay):
+        relay.gate.clear()
+        sends = [
+            asyncio.create_task(email.send(MESSAGE, idempotency_key=str(number)))
+            for number in range(CONNECTIONS)
+        ]
+        await eventually(lambda: len(relay.mails) == CONNECTIONS)
+        monkeypatch.setattr("channels.email.relay.PLACE_TIMEOUT_S", 0.02)
+        with pytest.raises(NotSentError, match="busy"):
+            await email.send(MESSAGE, idempotency_key="k")
+        relay.gate.set()
+        await asyncio.gather(*sends)
+        await email.send(MESSAGE, idempotency_key="k")
+        assert len(relay.mails) == CONNECTIONS + 1
+
+
 async def test_goodbye_is_said() -> None:
     async with at_work() as (email, relay):
         await email.send(MESSAGE, idempotency_key="k")
