@@ -5,6 +5,7 @@ Every sweep is one transaction and harmless when doubled, so any number of sched
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -31,6 +32,10 @@ _log = logging.getLogger(__name__)
 
 PARKED_AFTER = timedelta(seconds=20)
 
+_AWAY_S = 30.0
+_GRACE_S = 15.0
+"""For workers that live to renew what they hold, once the database is back."""
+
 _IDLE_S = {"bulk rows": 1.0}
 """Pauses after a sweep that found nothing, where it is quick while there is work."""
 
@@ -39,12 +44,20 @@ class Scheduler:
     """Runs the sweeps."""
 
     def __init__(
-        self, store: Store, rules: Rules, *, beat: Callable[[str], None] = lambda name: None
+        self,
+        store: Store,
+        rules: Rules,
+        *,
+        beat: Callable[[str], None] = lambda name: None,
+        uptime_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._rules = rules
         self._beat = beat
         self._metronome = AsyncIOScheduler(timezone="UTC")
+        self._uptime_s = uptime_s
+        self._swept_s = uptime_s()
+        self._patient_until_s = 0.0
         self._ticking = 0
         self._is_idle = asyncio.Event()
         self._is_idle.set()
@@ -109,7 +122,13 @@ class Scheduler:
             self._metronome.shutdown(wait=False)
 
     def release_lapsed(self, tx: Tx) -> int:
-        """Take back what dead workers hold."""
+        """Take back what dead workers hold; not at once after nobody could renew a lease."""
+        now_s = self._uptime_s()
+        if now_s - self._swept_s > _AWAY_S:
+            self._patient_until_s = now_s + _GRACE_S
+        self._swept_s = now_s
+        if now_s < self._patient_until_s:
+            return 0
         released = received.give_back_lapsed(tx, self._rules)
         return released + outgoing.give_back_lapsed(tx, self._rules)
 

@@ -68,6 +68,20 @@ async def test_claims_of_the_dead_are_given_back(world: World, ticks: dict[str, 
     assert await world.select(marks) == [(1,)]
 
 
+async def test_after_an_outage_workers_that_live_may_renew_first(world: World) -> None:
+    await world.linked(route=("email",))
+    await world.callback("u1", FactStatus.APPROVED)
+    await world.claim_one("email")
+    world.clock.advance(seconds=LEASE.total_seconds() + 1)
+    now_s = 0.0
+    scheduler = Scheduler(world.store, world.rules, uptime_s=lambda: now_s)
+    for passed_s, status in ((60.0, "sending"), (70.0, "sending"), (80.0, "pending")):
+        now_s = passed_s
+        await world.run(scheduler.release_lapsed)
+        receipts = "select status from outbox where purpose = 'receipt'"
+        assert await world.select(receipts) == [(status,)]
+
+
 async def test_silence_on_one_channel_brings_the_next(world: World, ticks: dict[str, Tick]) -> None:
     payment = await world.linked()
     await ticks["overdue deliveries"]()
