@@ -1,6 +1,7 @@
 """The server's own limits, which uvicorn has none of.
 
-How long a request may take to arrive, how large its head may be, how many connections there are.
+How long a request may take to arrive, how much may come beside its body, how many connections
+there are.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ REQUEST_S = 10.0
 KEEP_ALIVE_S = 10
 """How long a connection may be idle between two requests."""
 HEAD_BYTES = 32 * 1024
+"""What may come beside bodies: a head, trailers, and what frames chunks."""
 CONNECTIONS = 2048
 CONNECTIONS_OF_ONE = 256
 """From one address, unless it is this machine or a proxy that speaks for many."""
@@ -113,7 +115,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.peer = "" if self.client is None else self.client[0]
         self._reading_since: float | None = self.loop.time()
         self._is_in_head = True
-        self._head_bytes = 0
+        self._spare_bytes = 0
         if not self.edges.admit(self):
             self.transport.abort()
 
@@ -128,13 +130,12 @@ class GuardedProtocol(HttpToolsProtocol):
         return since is not None and since < latest
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless the head is too large by now."""
+        """Read on, unless too much beside the body has come by now."""
         if self._reading_since is None:
             self._reading_since = self.loop.time()
-        if self._is_in_head:
-            self._head_bytes += len(data)
+        self._spare_bytes += len(data)
         super().data_received(data)
-        if self._is_in_head and self._head_bytes > HEAD_BYTES:
+        if self._spare_bytes > HEAD_BYTES:
             self._refuse_head()
 
     def on_message_begin(self) -> None:
@@ -146,10 +147,20 @@ class GuardedProtocol(HttpToolsProtocol):
         """Go on to the body, unless the head was too large."""
         self._is_in_head = False
         # What came so far may hold a part of the body too: only then it has to be counted.
-        if self._head_bytes > HEAD_BYTES and self._exact_head_bytes() > HEAD_BYTES:
+        if self._spare_bytes > HEAD_BYTES and self._exact_head_bytes() > HEAD_BYTES:
             self._refuse_head()
             raise HeadError
         super().on_headers_complete()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; a trailer is dropped, for a proxy in front has not looked at it."""
+        if self._is_in_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body; it makes up for as many bytes that frame it."""
+        self._spare_bytes = max(self._spare_bytes - 2 * len(body), 0)
+        super().on_body(body)
 
     def _exact_head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -159,7 +170,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._reading_since = None
         self._is_in_head = True
-        self._head_bytes = 0
+        self._spare_bytes = 0
 
     def send_400_response(self, msg: str) -> None:
         """Say no more than that it cannot be read."""

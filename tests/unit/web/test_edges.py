@@ -22,9 +22,10 @@ LIMIT_S = 0.3
 
 
 async def echo(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
-    """Reads the body and says how long it was."""
+    """Reads the body and says how long it was, and which headers of a test's own came."""
     body = await Request(scope, receive).body()
-    await Response(str(len(body)))(scope, receive, send)
+    seen = {name.decode(): "seen" for name, _ in scope["headers"] if name == b"x-seen"}
+    await Response(str(len(body)), headers=seen)(scope, receive, send)
 
 
 class Server:
@@ -178,6 +179,40 @@ async def test_a_head_within_limits_is_taken_with_a_large_body(server: Server) -
     body = b"z" * 3 * HEAD_BYTES
     head = b"POST / HTTP/1.1\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
     assert (await server.say(head + body)).endswith(str(len(body)).encode())
+    assert server.cut("head") == 0
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+LAST = b"2\r\n{}\r\n0\r\n"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [CHUNKED + LAST, *[b"x-%d: %s\r\n" % (each, b"v" * 1000) for each in range(2000)]],
+        [CHUNKED + LAST + b"x-long: ", *[b"v" * 10_000] * 200],
+        [CHUNKED, b"2;", *[b"e" * 10_000] * 200],
+        [CHUNKED, *[b"1;%s\r\n{\r\n" % (b"e" * 1000)] * 200],
+    ],
+    ids=["trailers", "one trailer", "an extension", "extensions"],
+)
+async def test_what_frames_a_body_is_limited_like_a_head(
+    server: Server, monkeypatch: pytest.MonkeyPatch, parts: list[bytes]
+) -> None:
+    monkeypatch.setattr(edges, "REQUEST_S", 60)
+    answer = await server.say(*parts)
+    assert answer.startswith(b"HTTP/1.1 431 ") or not answer
+    assert server.cut("head") == 1
+    assert (await server.good()).endswith(b"2")
+
+
+async def test_a_body_in_chunks_is_taken_and_its_trailers_are_dropped(server: Server) -> None:
+    large = b"400\r\n%s\r\n" % (b"z" * 1024) * 3000
+    answer = await server.say(CHUNKED + large + LAST + b"x-seen: no\r\n\r\n")
+    assert answer.endswith(str(3000 * 1024 + 2).encode())
+    small = b"1\r\nz\r\n" * 2000
+    assert (await server.say(CHUNKED + small + LAST + b"\r\n")).endswith(b"2002")
+    assert b"x-seen" not in answer
     assert server.cut("head") == 0
 
 
