@@ -280,6 +280,13 @@ class Channel(Protocol):
 class InboundChannel(Channel, Protocol):
     """A channel whose provider also calls us."""
 
+    def check_headers(self, headers: Mapping[str, str]) -> None:
+        """Turn away what its lower-case headers alone give away, before a body is read.
+
+        Raises:
+            BadSignatureError: missing or wrong proof, so that `verify` would refuse any body.
+        """
+
     def verify(self, request: RawRequest) -> str | None:
         """Check authenticity; return the provider's own id of this event, None if it gives none.
 

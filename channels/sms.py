@@ -6,7 +6,7 @@ place here.
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -153,6 +153,10 @@ class Sms:
             NotSentError, RejectedError, UncertainError: it could not be read.
         """
         return await self._messages.fetch(provider_id)
+
+    def check_headers(self, headers: Mapping[str, str]) -> None:
+        """See `InboundChannel.check_headers`."""
+        self._webhooks.check_headers(headers)
 
     def verify(self, request: RawRequest) -> str | None:
         """See `InboundChannel.verify`."""

@@ -5,7 +5,7 @@ pictures live in templates only, since free text carries none.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -105,6 +105,10 @@ class WhatsApp:
             NotSentError, RejectedError, UncertainError: it could not be read.
         """
         return await self._messages.fetch(provider_id)
+
+    def check_headers(self, headers: Mapping[str, str]) -> None:
+        """See `InboundChannel.check_headers`."""
+        self._webhooks.check_headers(headers)
 
     def verify(self, request: RawRequest) -> str | None:
         """See `InboundChannel.verify`."""

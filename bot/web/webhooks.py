@@ -111,12 +111,12 @@ class Doors:
             return self.refusals.refuse(request.scope, source.value, 404)
         headers = _headers_of(request)
         try:
+            channel.check_headers(headers)
             body = await read_body(request, max_bytes)
+            raw = RawRequest(self._url_of(request), headers, body)
+            event_id = channel.verify(raw)
         except TooLargeError:
             return self.refusals.refuse(request.scope, source.value, 413)
-        raw = RawRequest(self._url_of(request), headers, body)
-        try:
-            event_id = channel.verify(raw)
         except BadSignatureError:
             return self.refusals.refuse(request.scope, source.value, bad_proof)
         kept = channel.cover(raw, hide_cards)

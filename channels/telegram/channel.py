@@ -118,22 +118,30 @@ class Telegram:
         )
         return Accepted(f"{message.to.value}:{message_id}", self._clock())
 
-    def verify(self, request: RawRequest) -> str | None:
+    def check_headers(self, headers: Mapping[str, str]) -> None:
         """Check the secret that Telegram was given with the webhook.
-
-        Returns:
-            The update's id; None if the body is unreadable, as `parse` will say.
 
         Raises:
             BadSignatureError: it is missing or wrong, or there is none to compare with.
 
         Source: Telegram Bot API, setWebhook, `secret_token`; it covers neither body nor URL.
         """
-        given = request.headers.get("x-telegram-bot-api-secret-token", "")
+        given = headers.get("x-telegram-bot-api-secret-token", "")
         expected = (self._secret or "").encode()
         is_same = hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected)
         if self._secret is None or not is_same:
             raise BadSignatureError("wrong secret token")
+
+    def verify(self, request: RawRequest) -> str | None:
+        """Check the secret as `check_headers` does.
+
+        Returns:
+            The update's id; None if the body is unreadable, as `parse` will say.
+
+        Raises:
+            BadSignatureError: it is missing or wrong, or there is none to compare with.
+        """
+        self.check_headers(request.headers)
         return update_id(request.body)
 
     def cover(self, request: RawRequest, hide: Callable[[str], str]) -> bytes:

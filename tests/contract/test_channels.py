@@ -242,9 +242,15 @@ def test_without_the_right_proof_nothing_is_believed(inbound: Inbound) -> None:
         headers = {**request.headers, inbound.proof_header: wrong}
         with pytest.raises(BadSignatureError):
             channel.verify(replace(request, headers=headers))
+        if not wrong or not inbound.covers_body_and_url:
+            with pytest.raises(BadSignatureError):
+                channel.check_headers(headers)
     without = {key: value for key, value in request.headers.items() if key != inbound.proof_header}
     with pytest.raises(BadSignatureError):
         channel.verify(replace(request, headers=without))
+    with pytest.raises(BadSignatureError):
+        channel.check_headers(without)
+    channel.check_headers(request.headers)
 
 
 def test_where_body_and_url_are_signed_no_byte_of_them_may_change(inbound: Inbound) -> None:

@@ -287,6 +287,41 @@ async def test_a_promised_length_is_not_trusted(web: ASGIApp, inbox: Inbox, prom
     assert not inbox.received
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/webhooks/twilio/status", 403),
+        ("/webhooks/twilio/inbound", 403),
+        ("/webhooks/telegram", 401),
+        ("/v1/payments", 401),
+        ("/v1/bulk", 401),
+    ],
+)
+async def test_without_a_proof_in_the_headers_no_body_is_read(
+    web: ASGIApp, path: str, status: int
+) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        raise AssertionError("the body was asked for")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    wrong = (b"x-telegram-bot-api-secret-token", b"wrong"), (b"authorization", b"Bearer wrong")
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), *wrong],
+        "client": ("203.0.113.9", 1),
+    }
+    await web(scope, receive, send)
+    assert sent[0]["status"] == status
+
+
 async def test_a_callback_cut_off_in_the_middle_is_not_kept(web: ASGIApp, inbox: Inbox) -> None:
     messages = [
         {"type": "http.request", "body": b'{"uid":', "more_body": True},
