@@ -25,14 +25,14 @@ from bot.handlers import menus, outgoing, received
 from bot.intake import Intake
 from bot.liveness import LATE_S, Heartbeats, Watchdog
 from bot.migo import AmountUnit, MigoClient
+from bot.opening import excuse_waiting, open_store
 from bot.relay import Relay
 from bot.scheduler import Scheduler
 from bot.settings import Settings
 from bot.spool import Spool
 from bot.store import inbox, outbox
-from bot.store.engine import Store, StoreError, Tx
+from bot.store.engine import Store, Tx
 from bot.store.inbox import Door, Received, Source
-from bot.store.migrate import migrate, needs_migration
 from bot.telemetry.metrics import Metrics
 from bot.web.api import build_api
 from bot.web.app import ROUTES, Health, build_web, security_headers
@@ -54,6 +54,8 @@ _SEND_TIMEOUT_S = 30.0
 _WEBHOOK_RETRY_S = 60.0
 _PULSE_S = 1.0
 _POLL_WHEN_HEARD_S = 10.0
+_FIRST_LOOK_S = 5.0
+"""How long a start waits for a database server before it goes on without."""
 
 
 class Role(StrEnum):
@@ -116,6 +118,7 @@ class Application:
         self._metrics.coordination_up.set_function(lambda: self._coordination.is_up)
         self.beats = Heartbeats(self._metrics)
         self._tasks: list[asyncio.Task[None]] = []
+        self._rising: asyncio.Task[None] | None = None
         self._server: _Server | None = None
         self._scheduler: Scheduler | None = None
         self._spool: Spool | None = None
@@ -135,20 +138,37 @@ class Application:
     async def start(self) -> None:
         """Open the database, take up what a dead process left, and start the roles.
 
+        Where a server has the database, callbacks are taken before it is asked, and what needs it
+        is started as soon as it answers, if need be after this returns.
+
         Raises:
             StoreError: the database cannot be used, or wants `paybot migrate` first.
             SpoolError: there is no place to keep callbacks without it.
             OSError: the port is taken.
         """
-        await asyncio.to_thread(self._prepare_database)
-        self.store.open()
-        given = tuple(token.get_secret_value() for token in self._settings.web.api_tokens)
-        self._tokens = given or (_own_token(self._settings.store.token_path),)
         if self.store.is_sqlite:
+            await self._open_store()
             # One process holds the file, so that every claim found in it is a dead one's.
             await self.store.transact(self._take_over)
+        given = tuple(token.get_secret_value() for token in self._settings.web.api_tokens)
+        self._tokens = given or (_own_token(self._settings.store.token_path),)
         self._spawn("coordination", self._coordination.run())
         self._spawn("event loop", self._pulse())
+        if Role.WEB in self._roles:
+            await self._start_web()
+        self._rising = asyncio.create_task(self._start_rest(), name="start")
+        await asyncio.wait({self._rising}, timeout=None if self.store.is_sqlite else _FIRST_LOOK_S)
+        if self._rising.done():
+            self._rising.result()
+
+    async def _open_store(self) -> None:
+        await open_store(self.store, self._settings.store.url.get_secret_value())
+
+    async def _start_rest(self) -> None:
+        """Start what cannot do without a database, once it is open."""
+        if not self.store.is_sqlite:
+            await self._open_store()
+            self._spawn("database", excuse_waiting(self.store, self.beats))
         if Role.WORKER in self._roles:
             await self.store.transact(lambda tx: menus.owe_customer_menus(tx, self.rules))
             self._start_worker()
@@ -156,16 +176,7 @@ class Application:
             self._scheduler = Scheduler(self.store, self.rules, beat=self.beats.beat)
             self._scheduler.start()
             self._stops.append(self._scheduler.stop)
-        if Role.WEB in self._roles:
-            await self._start_web()
         self._start_telegram()
-
-    def _prepare_database(self) -> None:
-        url = self._settings.store.url.get_secret_value()
-        if self.store.is_sqlite:
-            migrate(url)
-        elif needs_migration(self.store.engine):
-            raise StoreError("the database is older than this program; run `paybot migrate`")
 
     def _take_over(self, tx: Tx) -> None:
         received.give_back_lapsed(tx, self.rules, all_claims=True)
@@ -309,7 +320,8 @@ class Application:
         late = self.beats.late(LATE_S)
         if late:
             _log.warning("not ready: %s is late", ", ".join(late))
-        return not late and all(not task.done() for task in self._tasks)
+        is_up = self._rising is None or self._rising.done()
+        return is_up and not late and all(not task.done() for task in self._tasks)
 
     async def _pulse(self) -> None:
         """Beat for the event loop itself; every role has one."""
@@ -333,6 +345,14 @@ class Application:
         Raises:
             Exception: what ended it.
         """
+        if self._rising is not None and not self._rising.done():
+            # What it starts is to be waited for as well.
+            waited = [self._rising, *self._tasks]
+            ended, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+            if self._rising not in ended:
+                return
         ended, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
             task.result()
@@ -340,6 +360,9 @@ class Application:
     async def stop(self) -> None:
         """Take nothing new, finish what is under way, and close; 20 s at most."""
         self.beats.end()
+        if self._rising is not None:
+            self._rising.cancel()
+            await asyncio.gather(self._rising, return_exceptions=True)
         for stop in self._stops:
             stop()
         if self._server is not None:

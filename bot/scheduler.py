@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -35,6 +36,8 @@ PARKED_AFTER = timedelta(seconds=20)
 _AWAY_S = 30.0
 _GRACE_S = 15.0
 """For workers that live to renew what they hold, once the database is back."""
+_END_S = 5.0
+"""How long sweeps under way may take at the end, when the database does not answer."""
 
 _IDLE_S = {"bulk rows": 1.0}
 """Pauses after a sweep that found nothing, where it is quick while there is work."""
@@ -113,11 +116,12 @@ class Scheduler:
             self._metronome.remove_all_jobs()
 
     async def aclose(self) -> None:
-        """Finish the sweeps under way, and end."""
+        """Finish the sweeps under way, if that is soon, and end."""
         self.stop()
         # The library cancels what is under way, or about to begin, and logs that as an error.
         await asyncio.sleep(0)
-        await self._is_idle.wait()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._is_idle.wait(), _END_S)
         if self._metronome.running:
             self._metronome.shutdown(wait=False)
 

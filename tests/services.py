@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import LiteralString
 
@@ -198,6 +198,23 @@ class PostgresServer:
             self._process.send_signal(number)
             self._process.wait(timeout=START_S)
             self._process = None
+
+    def pause(self) -> None:
+        """Let it answer nobody: neither its sessions nor who comes anew."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        # Its own process first, so that no session is born or missed while the others follow.
+        assert self._process is not None
+        pid = self._process.pid
+        os.kill(pid, number)
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for child in map(int, children):
+            with suppress(ProcessLookupError):
+                os.kill(child, number)
 
 
 def postgres_server(folder: Path) -> PostgresServer | None:

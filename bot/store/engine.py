@@ -9,6 +9,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,10 +39,20 @@ MAX_GROUP = 256
 """Functions in one SQLite commit at most, so that a long queue cannot starve its first caller."""
 
 POSTGRES_THREADS = 6
+_CONNECT_S = 5
+_PROBE_S = 2
+_STATEMENT_S = 12
+"""Two statements in a row are over before a loop that waits for them is taken for hung."""
+_LINE_IS_DEAD_S = 15
+_CLOSE_S = 3.0
 
 
 class StoreError(Exception):
     """The database cannot be used."""
+
+
+class StoreAwayError(StoreError):
+    """The database server cannot be reached now."""
 
 
 class StoreBusyError(StoreError):
@@ -173,6 +184,8 @@ class Store:
             machine: this machine's own clock, where `clock` may be one that is moved.
         """
         self._engine = make_engine(url)
+        if self._engine.dialect.name != "sqlite":
+            _end_long_statements(self._engine)
         self._single_engine = self._engine.execution_options(is_single=True)
         self.is_sqlite = self._engine.dialect.name == "sqlite"
         self._clock = clock
@@ -181,6 +194,7 @@ class Store:
         self._on_wake = on_wake
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._busy_since: dict[str, float] = {}
 
     @property
     def engine(self) -> Engine:
@@ -192,7 +206,8 @@ class Store:
 
         Raises:
             StoreBusyError: another process holds the SQLite file.
-            StoreError: the database cannot be reached.
+            StoreAwayError: the server cannot be reached now.
+            StoreError: the database cannot be used.
         """
         try:
             with self._engine.begin() as conn:
@@ -205,13 +220,38 @@ class Store:
             self._threads.append(thread)
 
     async def close(self) -> None:
-        """Finish what is queued, stop the threads and let go of the database."""
+        """Finish what is queued, stop the threads and let go of the database.
+
+        A thread that waits for a server which does not answer is left behind, with its connection.
+        """
         threads, self._threads = self._threads, []
         for _ in threads:
             self._jobs.put(None)
         for thread in threads:
-            await asyncio.to_thread(thread.join)
-        self._engine.dispose()
+            is_hung = self.is_stalled(_CLOSE_S) and not await asyncio.to_thread(self.answers)
+            await asyncio.to_thread(thread.join, _CLOSE_S if is_hung else None)
+        if not any(thread.is_alive() for thread in threads):
+            self._engine.dispose()
+
+    def is_stalled(self, limit_s: float) -> bool:
+        """Whether a transaction has been at work for longer."""
+        since = min(list(self._busy_since.values()), default=None)
+        return since is not None and time.monotonic() - since > limit_s
+
+    def answers(self) -> bool:
+        """Whether the server takes a new connection; blocks for some seconds at most.
+
+        A file always does: what hangs there hangs in this process.
+        """
+        if self.is_sqlite:
+            return True
+        dialect = self._engine.dialect
+        arguments, options = dialect.create_connect_args(self._engine.url)
+        try:
+            dialect.connect(*arguments, **options | {"connect_timeout": _PROBE_S}).close()
+        except dialect.loaded_dbapi.Error:
+            return False
+        return True
 
     async def transact(self, work: Callable[[Tx], _Result], *, is_single: bool = False) -> _Result:
         """Run `work` in a transaction; what it returns is durable when this returns.
@@ -256,6 +296,8 @@ class Store:
 
     def _commit(self, group: list[_Job[Any]]) -> None:
         wakes: set[str] = set()
+        thread = threading.current_thread().name
+        self._busy_since[thread] = time.monotonic()
         try:
             wakes = self._run_together(group)
         except Exception as error:  # noqa: BLE001 - every end of a job is handed to its caller
@@ -264,6 +306,8 @@ class Store:
             else:
                 for job in group:
                     wakes |= self._run_alone(job)
+        finally:
+            del self._busy_since[thread]
         _hand_back(group, wakes, self._on_wake)
 
     def _run_alone(self, job: _Job[Any]) -> set[str]:
@@ -345,9 +389,25 @@ def make_engine(url: str) -> Engine:
         pool_size=POSTGRES_THREADS + 2,
         hide_parameters=True,
         json_deserializer=from_json,
-        connect_args={"connect_timeout": 5, "application_name": "paybot"},
+        connect_args={
+            "connect_timeout": _CONNECT_S,
+            "application_name": "paybot",
+            "keepalives_idle": _LINE_IS_DEAD_S // 3,
+            "keepalives_interval": _LINE_IS_DEAD_S // 3,
+            "keepalives_count": 2,
+            "tcp_user_timeout": _LINE_IS_DEAD_S * 1000,
+        },
         isolation_level="READ COMMITTED",
     )
+
+
+def _end_long_statements(engine: Engine) -> None:
+    """Have the server end what takes too long, as a wait for the locks of a process that hangs."""
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, record: object) -> None:
+        connection.execute(f"SET statement_timeout = '{_STATEMENT_S}s'")
+        connection.commit()
 
 
 def _sqlite_engine(url: URL) -> Engine:
@@ -388,4 +448,6 @@ def explain(error: DBAPIError, url: URL) -> StoreError:
             f"another paybot holds {url.database}; stop it first, or set DATABASE_URL to a "
             "PostgreSQL database to run several processes"
         )
-    return StoreError(f"cannot open {url.render_as_string(hide_password=True)}: {error.orig}")
+    what = f"cannot open {url.render_as_string(hide_password=True)}: {error.orig}"
+    is_away = url.get_backend_name() == "postgresql" and isinstance(error, OperationalError)
+    return StoreAwayError(what) if is_away else StoreError(what)

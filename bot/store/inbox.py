@@ -16,6 +16,9 @@ from bot.store.schema import inbox, to_microseconds
 
 TOPIC = "inbox"
 
+_PATIENCE_S = 10.0
+"""How long a request may wait for its commit; who sent it repeats it then."""
+
 MAX_DEATHS = 3
 """After so many deaths of its worker an item is taken for the cause."""
 
@@ -283,9 +286,11 @@ class Door:
         """Return once `item` is durable.
 
         Raises:
+            TimeoutError: the database did not answer; it may be stored all the same.
             Exception: the database refused the batch; nothing of it is stored.
         """
-        await self.offer(item)
+        async with asyncio.timeout(_PATIENCE_S):
+            await self.offer(item)
 
     def offer(self, item: Received) -> asyncio.Future[None]:
         """As `put`, for a caller with a limit to its patience.

@@ -145,10 +145,13 @@ class CallbackDoor:
     async def _bring(self, records: Sequence[Record]) -> bool:
         """Store records and forget them here; False if the database did not take them in time."""
         stored = [self._door.offer(_received_of(record)) for record in records]
-        _, late = await asyncio.wait(stored, timeout=_GIVE_UP_S)
-        for future in late:
-            future.cancel()
-        if late or any(future.exception() for future in stored):
+        try:
+            _, late = await asyncio.wait(stored, timeout=_GIVE_UP_S)
+        finally:
+            for future in stored:
+                future.cancel()
+        errors = [future.exception() for future in stored if not future.cancelled()]
+        if late or any(errors):
             return False
         await self._spool.free(records)
         return True

@@ -6,6 +6,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from bot.app import ALL_ROLES, Role
@@ -22,6 +23,8 @@ from tests.services import (
     redis_binary,
 )
 
+PAUSED = 0.3
+"""How many of the outages of a database are those of one that hangs."""
 UP_S, DOWN_S = (0.5, 2.0), (0.0, 2.0)
 Hurt = Callable[[], Awaitable[None]]
 
@@ -61,7 +64,7 @@ class Afflicted(KilledFleet):
 
 
 async def database_away(*, restarts: int, seed: int) -> Report:
-    """Stop PostgreSQL at once, as a crash would, and start it again after up to two seconds.
+    """Stop PostgreSQL at once, as a crash would, or pause it, for up to two seconds each.
 
     Raises:
         ServerMissingError: it is not installed.
@@ -85,9 +88,10 @@ async def _without_database(server: PostgresServer, restarts: int, seed: int) ->
     async def hurt() -> None:
         nonlocal down_s
         began = time.monotonic()
-        server.stop(signal.SIGQUIT)
+        is_paused = chance.random() < PAUSED
+        (server.pause if is_paused else partial(server.stop, signal.SIGQUIT))()
         await asyncio.sleep(chance.uniform(*DOWN_S))
-        await asyncio.to_thread(server.start)
+        await asyncio.to_thread(server.resume if is_paused else server.start)
         down_s += time.monotonic() - began
 
     tally = Tally()

@@ -9,9 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
+from bot.app import ALL_ROLES, Role
+from bot.liveness import HUNG_S, Watchdog
 from bot.sandbox.twilio.signature import sign
+from bot.store.engine import StoreError
 from bot.store.migrate import migrate
 from tests.conftest import OPTIONAL
 from tests.flow.service import PHONE, Service
@@ -89,6 +93,105 @@ async def test_a_database_that_is_away_costs_no_callback(
         await eventually(lambda: _is_empty(service), BACK_S)
         handsets = service.sandbox.twilio.handsets
         await eventually(lambda: len(handsets.received_by(PHONE)) == 2 * PAYMENTS, BACK_S)
+
+
+async def _readiness(service: Service) -> int:
+    return (await service.http.get("/readyz")).status_code
+
+
+async def _until_ready(service: Service) -> None:
+    async def is_ready() -> bool:
+        return await _readiness(service) == 200
+
+    await eventually(is_ready, BACK_S)
+
+
+@pytest.mark.parametrize("roles", [{Role.WEB}, ALL_ROLES])
+async def test_a_service_that_starts_without_its_database_takes_callbacks(
+    mortal_service: Service,
+    server: PostgresServer,
+    roles: frozenset[Role],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.app._FIRST_LOOK_S", 0.1)
+    async with mortal_service as service:
+        bodies = [_callback(uid) for uid in await _uids(service)]
+        await service.stop()
+        await asyncio.to_thread(server.stop, signal.SIGQUIT)
+        await service.start(frozenset(roles))
+        ended = asyncio.create_task(service.app.wait())
+        answers = [await _post(service, body) for body in bodies]
+        assert [answer.status_code for answer in answers] == [200] * len(answers)
+        assert await _readiness(service) == 503
+        assert (await service.http.get("/v1/payments")).status_code == 503
+        await asyncio.to_thread(server.start)
+        await _until_ready(service)
+        await eventually(lambda: _is_empty(service), BACK_S)
+        kept = await service.select("select count(*) from inbox where source = 'migo'")
+        assert kept == [(PAYMENTS,)]
+        if Role.WORKER in roles:
+            await _until_all_are_paid(service)
+        assert not ended.done()
+        ended.cancel()
+
+
+async def test_a_database_that_turns_out_too_old_ends_the_process(
+    mortal_service: Service, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.app._FIRST_LOOK_S", 0.1)
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("drop table alembic_version")
+    server.stop(signal.SIGQUIT)
+    async with mortal_service as service:
+        ended = asyncio.create_task(service.app.wait())
+        await asyncio.to_thread(server.start)
+        with pytest.raises(StoreError, match="run `paybot migrate`"):
+            await asyncio.wait_for(ended, BACK_S)
+
+
+async def test_a_database_that_hangs_is_no_loop_that_hangs(
+    mortal_service: Service, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.opening.STALLED_S", 0.2)
+    exits: list[int] = []
+    async with mortal_service as service:
+        bodies = [_callback(uid) for uid in await _uids(service)]
+        beats = service.app.beats
+        watchdog = Watchdog(beats, limit_s=6.0, look_every_s=0.05, end_process=exits.append)
+        watchdog.start()
+        await asyncio.to_thread(server.pause)
+        since = time.monotonic()
+        try:
+            answers = [await _post(service, body) for body in bodies]
+            await eventually(lambda: bool(exits) or time.monotonic() - since > 9, BACK_S)
+            answers += [await _post(service, body) for body in bodies]
+            assert await _readiness(service) == 503
+        finally:
+            await asyncio.to_thread(server.resume)
+        watchdog.stop()
+        assert [answer.status_code for answer in answers] == [200] * len(answers)
+        assert exits == []
+        await _until_all_are_paid(service)
+        await _until_ready(service)
+
+
+def _store_threads() -> list[str]:
+    return [each.name for each in threading.enumerate() if each.name.startswith("store-")]
+
+
+async def test_a_stop_does_not_wait_for_a_database_that_hangs(
+    mortal_service: Service, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.app.STOP_WITHIN_S", 0.5)
+    async with mortal_service as service:
+        await asyncio.to_thread(server.pause)
+        try:
+            await _post(service, _callback("uid"))
+            await asyncio.wait_for(service.stop(), HUNG_S)
+        finally:
+            await asyncio.to_thread(server.resume)
+        await eventually(lambda: not _store_threads(), BACK_S)
+        service.app.store.engine.dispose()
 
 
 async def test_other_providers_are_asked_to_repeat(

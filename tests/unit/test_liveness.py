@@ -53,6 +53,20 @@ def test_who_is_late_is_named(beats: Heartbeats, time: Time) -> None:
     assert beats.late(15) == []
 
 
+def test_who_is_excused_has_its_time_anew_but_not_at_the_end(beats: Heartbeats, time: Time) -> None:
+    beats.beat("intake")
+    time.now_s += 29
+    beats.excuse()
+    time.now_s += 29
+    assert beats.late(30) == []
+    time.now_s += 2
+    assert beats.late(30) == ["intake"]
+    beats.end()
+    time.now_s += 31
+    beats.excuse()
+    assert beats.late(30) == ["stopping"]
+
+
 def test_while_it_stops_no_loop_has_to_come_round_but_the_end_may_not_take_long(
     beats: Heartbeats, time: Time
 ) -> None:
