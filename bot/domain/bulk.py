@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from bot.domain.bulk_columns import REQUIRED, Column, recognize
 from bot.domain.bulk_fields import BulkRules, read_row
 from bot.domain.bulk_row import Fault, RowRequest
+from bot.domain.cards import hide_cards, holds_card
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_ROWS = 10_000
@@ -78,7 +79,7 @@ def check(table: Table, rules: BulkRules) -> list[BulkRow]:
         FileError: columns are missing or there twice, or there are no rows or too many.
     """
     columns = _columns(table)
-    headings = unique_headings(table.headings)
+    headings = unique_headings([hide_cards(heading) for heading in table.headings])
     rows = [_check_row(number, cells, headings, columns, rules) for number, cells in table.rows]
     return list(_without_repeats(rows))
 
@@ -119,7 +120,9 @@ def _check_row(
     rules: BulkRules,
 ) -> BulkRow:
     padded = [*cells, *[""] * (len(headings) - len(cells))]
-    kept = dict(zip(headings, padded, strict=False))
+    kept = dict(zip(headings, map(hide_cards, padded), strict=False))
+    if any(map(holds_card, cells)):
+        return BulkRow(number, kept, None, (Fault("card_number"),))
     if any(cells[len(headings) :]):
         return BulkRow(number, kept, None, (Fault("too_many_cells"),))
     texts = {column: padded[place].strip() for column, place in columns.items()}

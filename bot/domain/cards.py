@@ -4,8 +4,10 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from bot.domain.identity import PhoneError, parse_phone
+
 _MASK = "•"
-_BETWEEN = r"[\s.\-\u2010-\u2015_/·]{0,3}"
+_BETWEEN = r"[\s.,\-\u2010-\u2015_/·]{0,3}"
 _RUN = re.compile(rf"\d(?:{_BETWEEN}\d){{12,}}")
 _GROUP = re.compile(r"\d+")
 _COVERED = re.compile(rf"(?:{_MASK}{_BETWEEN}){{9,15}}\d(?:{_BETWEEN}\d){{3}}")
@@ -16,7 +18,10 @@ _SCHEMES = re.compile(
     r"|(?:2[2-7]|[3-6]\d)\d{14,17}"  # Mastercard, Visa, JCB, Discover, UnionPay, Maestro, Elo
 )
 _SHORTEST, _LONGEST = 13, 19
-_SHAPES = frozenset({(4, 6, 5), (4, 6, 4), (6, 13), (4, 3, 3, 3)})
+_SHAPES = frozenset(
+    {(4, 6, 5), (4, 6, 4), (6, 13), (4, 3, 3, 3), (8, 8), (12, 4), (4, 8, 4), (4, 4, 8), (8, 4, 4)}
+)
+_LONGEST_PHONE = 15
 _GROUP_DIGITS = 6
 _GROUPS = 2048
 """More groups than a message can have: nothing of such a text is worth keeping."""
@@ -28,12 +33,17 @@ def hide_cards(text: str) -> str:
     """The text with every card number but its last four digits covered.
 
     A card number begins like those of a big scheme and has its length, is written whole or in even
-    groups, and ends in a right Luhn digit; a number behind a plus is a telephone. So a telephone
-    with an amount beside it stays readable.
+    groups, and ends in a right Luhn digit; a number behind a plus is a telephone, unless it is too
+    long or begins like none. So a telephone with an amount beside it stays readable.
 
-    Source: ISO/IEC 7812-1, annex B.
+    Source: ISO/IEC 7812-1, annex B; ITU-T E.164, of at most 15 digits.
     """
     return _RUN.sub(_cover, text)
+
+
+def holds_card(text: str) -> bool:
+    """Whether a card number stands in this text, readable."""
+    return hide_cards(text) != text
 
 
 def has_hidden_card(text: str) -> bool:
@@ -55,7 +65,7 @@ def _cover(run: re.Match[str]) -> str:
     groups = list(_GROUP.finditer(text))
     if len(groups) > _GROUPS:
         return _covered(text)
-    first = 1 if run.string[: run.start()].rstrip().endswith("+") else 0
+    first = 1 if _is_phone(run, groups) else 0
     while first < len(groups):
         last = _card_end(groups, first)
         if last is not None:
@@ -64,6 +74,32 @@ def _cover(run: re.Match[str]) -> str:
             first = last
         first += 1
     return text
+
+
+def _is_phone(run: re.Match[str], groups: Sequence[re.Match[str]]) -> bool:
+    """Whether the run is said to begin with a telephone, and can."""
+    if not run.string[: run.start()].rstrip().endswith("+"):
+        return False
+    last = _card_end(groups, 0)
+    if last is None:
+        return True
+    digits = "".join(group[0] for group in groups[: last + 1])
+    return len(digits) <= _LONGEST_PHONE or _begins_like_a_phone(groups[: last + 1])
+
+
+def _begins_like_a_phone(groups: Sequence[re.Match[str]]) -> bool:
+    """Whether the first of some groups are a telephone of any country."""
+    digits = ""
+    for group in groups:
+        digits += group[0]
+        if len(digits) > _LONGEST_PHONE:
+            break
+        try:
+            parse_phone(f"+{digits}", "")
+        except PhoneError:
+            continue
+        return True
+    return False
 
 
 def _card_end(groups: Sequence[re.Match[str]], first: int) -> int | None:
@@ -90,9 +126,11 @@ def _is_even(groups: Sequence[re.Match[str]]) -> bool:
     is_regular = first <= _GROUP_DIGITS and set(sizes[:-1]) == {first} and sizes[-1] <= first
     if len(sizes) > 1 and not is_regular and sizes not in _SHAPES:
         return False
+    if sizes == (12, 4) and _begins_like_a_phone(groups[:1]):
+        return False
     text = groups[0].string
     gaps = [text[left.end() : right.start()] for left, right in pairwise(groups)]
-    return not gaps or gaps[-1] != "." or set(gaps) == {"."}
+    return not gaps or gaps[-1] not in (".", ",") or set(gaps) == {gaps[-1]}
 
 
 def _covered(number: str) -> str:

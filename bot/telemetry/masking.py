@@ -6,12 +6,14 @@ The first net is not to log it at all; this one is for what libraries and except
 import re
 from collections.abc import Callable, Collection
 
+from bot.domain.cards import hide_cards
+
 _MIN_SECRET_CHARS = 6
 """A shorter known secret is not looked for: cutting it everywhere would make the log unreadable."""
 
 _URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*)://([^\s/?#\"'<>]*)([^\s\"'<>]*)")
 _EMAIL = re.compile(r"([A-Za-z0-9._%+-])[A-Za-z0-9._%+-]*@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
-_PHONE = re.compile(r"\+\d[\d ().-]{5,18}\d(?!\d)|(?<![\w.+-])\d{10,15}(?![\w-]|\.\d)")
+_PHONE = re.compile(r"\+\d[\d ().-]{5,18}\d(?!\d)|(?<![\w.+-])\d{10,19}(?![\w-]|\.\d)")
 _BOT_TOKEN = re.compile(r"\b(\d{3,}):[A-Za-z0-9_-]{20,}")
 _NAMED = re.compile(
     r"(?i)\b((?:proxy-)?authorization|[\w-]*(?:token|secret|password|api[_-]?key|signature)|"
@@ -35,7 +37,7 @@ class Mask:
             text = self._known.sub("***", text)
         for pattern, cut in _CUTS:
             text = pattern.sub(cut, text)
-        return text
+        return hide_cards(text)
 
 
 def _cut_url(match: re.Match[str]) -> str:
@@ -45,7 +47,7 @@ def _cut_url(match: re.Match[str]) -> str:
 
 def _cut_phone(match: re.Match[str]) -> str:
     digits = re.sub(r"\D", "", match[0])
-    if not 8 <= len(digits) <= 15:
+    if not 8 <= len(digits) <= 19:
         return match[0]
     return f"{'+' + digits[:3] if match[0].startswith('+') else ''}****{digits[-4:]}"
 

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from bot.bulkfiles import read_table, write_csv
 from bot.domain.bulk import MAX_BYTES, BulkRow, FileError, Summary, check, summarize
 from bot.domain.bulk_fields import BulkRules
+from bot.domain.cards import holds_card
 from bot.handlers.batches import BatchError, against_books, bulk_rules, move_batch, open_batch
 from bot.handlers.bulk_report import error_report, result_report
 from bot.handlers.rules import Rules
@@ -220,6 +221,11 @@ def _query(request: Request, rules: Rules) -> dict[str, str]:
         Fault(name, "must be one line of 1 to 200 characters")
         for name in ("filename", "by")
         if name in given and not _LINE.fullmatch(given[name])
+    ]
+    faults += [
+        Fault(name, "must hold no card number")
+        for name in ("filename", "by")
+        if holds_card(given.get(name, ""))
     ]
     route = [part.strip() for part in given.get("route", "").split(",") if part.strip()]
     if off := [name for name in route if name not in on]:

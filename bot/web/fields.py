@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
+from bot.domain.cards import holds_card
 from bot.domain.identity import parse_email, parse_phone
 from bot.domain.money import MAX_MINOR, is_currency
 from bot.domain.reminders import plan_of
@@ -48,6 +49,8 @@ def _line(max_chars: int) -> BeforeValidator:
             raise ValueError(f"must have at most {max_chars} characters")
         if _UNSAFE.search(text) or any(unicodedata.category(char) == "Cc" for char in text):
             raise ValueError("must be one line without control characters")
+        if holds_card(text):
+            raise ValueError("must hold no card number")
         return text
 
     return BeforeValidator(check)

@@ -146,6 +146,22 @@ async def running(url: str) -> AsyncIterator[Api]:
     await api.store.close()
 
 
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"concept": "cobrar a 4111 1111 1111 1111"}, "concept"),
+        ({"external_id": "4111111111111111"}, "external_id"),
+        ({"created_by": "41111111 11111111"}, "created_by"),
+        ({"customer": {"phone": "5555-1234", "name": "4111,1111,1111,1111"}}, "customer.name"),
+    ],
+)
+async def test_a_card_number_is_refused_wherever_it_is_written(
+    api: Api, fields: Json, named: str
+) -> None:
+    told = fields_of(await api.create(**fields))
+    assert told == {named: "must hold no card number"}
+
+
 async def test_a_payment_is_created_and_read_back(api: Api) -> None:
     answer = await api.create(concept="Mensualidad", external_id="INV-42")
     assert answer.status_code == 201

@@ -143,6 +143,23 @@ async def test_wrong_rows_are_told_and_the_right_ones_go(service: Service) -> No
     assert refused.json()["error"]["message"] == "this batch has no row left to send"
 
 
+async def test_a_row_with_a_card_number_is_wrong_and_the_number_is_not_kept(
+    service: Service,
+) -> None:
+    number = "4111 1111 1111 1111"
+    content = file(phones(51118000, 2), prefix="CARD").replace(b"Cliente 1", number.encode())
+    batch = await upload(service, content)
+    assert batch["rows"] == {"total": 2, "right": 1, "wrong": 1}
+    assert "número de tarjeta" in batch["errors"]["rows"][0][1]
+    assert "•••• •••• •••• 1111" in batch["errors"]["rows"][0]
+    kept = await service.select("select 1 from batch_row where request like '%4111 1111%'")
+    assert kept == []
+    named = await service.http.post(
+        "/v1/bulk", content=content, headers=CSV, params={"filename": number}
+    )
+    assert named.status_code == 422
+
+
 async def test_a_dry_run_keeps_nothing(service: Service) -> None:
     before = await service.select("select count(*) from batch")
     found = await upload(service, file(phones(30003000, 3), prefix="dry"), dry_run="true")

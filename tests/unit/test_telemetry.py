@@ -62,6 +62,10 @@ def log_json(stream: io.StringIO, message: str, **extra: object) -> dict[str, ob
         ("to whatsapp:+50255551234", "to whatsapp:+502****1234"),
         ("to +1 (415) 555-2671, twice", "to +141****2671, twice"),
         ("userId 50255551234", "userId ****1234"),
+        ("pay 4111111111111111 now", "pay ****1111 now"),
+        ("pay 4111111111111112 now", "pay ****1112 now"),
+        ("pay 4111 1111 1111 1111 now", "pay •••• •••• •••• 1111 now"),
+        ("pay +4111111111111111", "pay +411****1111"),
         ("mail ana.lopez@example.com!", "mail a***@example.com!"),
         ("<ana@mail.example.co.uk>", "<a***@mail.example.co.uk>"),
         (

@@ -37,6 +37,14 @@ from bot.domain.cards import has_hidden_card, hide_cards, is_luhn
         ("2223003122003222", "••••••••••••3222"),
         ("6304000000000000", "••••••••••••0000"),
         ("4111111111111111 5555555555554444", "••••••••••••1111 ••••••••••••4444"),
+        ("41111111 11111111", "•••••••• ••••1111"),
+        ("411111111111 1111", "•••••••••••• 1111"),
+        ("4111 11111111 1111", "•••• •••••••• 1111"),
+        ("4111,1111,1111,1111", "••••,••••,••••,1111"),
+        ("4111, 1111, 1111, 1111", "••••, ••••, ••••, 1111"),
+        ("+4111111111111111", "+••••••••••••1111"),
+        ("+ 4111111111111111", "+ ••••••••••••1111"),
+        ("total+4111 1111 1111 1111", "total+•••• •••• •••• 1111"),
         ("４１１１１１１１１１１１１１１１", "••••••••••••１１１１"),
     ],
 )
@@ -53,8 +61,11 @@ def test_a_card_number_is_covered_but_for_its_end(typed: str, covered: str) -> N
         "4111111111111112",
         "12345678901234567890123",
         "+50255551234",
-        "+4111111111111111",
-        "+ 4111111111111111",
+        "+4222222222222",
+        "+525512345678 1506",
+        "+5255 1234 5678 1506",
+        "525512345678 1506",
+        "3655 1234 1500,01",
         "1764115200000",
         "0000000000000000",
         "9999999999999995",
@@ -73,9 +84,20 @@ def test_staff_can_always_write_a_number_and_an_amount() -> None:
         phone = f"{chance.randint(2, 7)}{chance.randint(0, 9_999_999):07d}"
         amount = f"{chance.randint(1, 99_999)}.{chance.randint(0, 99):02d}"
         for number in (phone, f"+502{phone}", f"502{phone}", f"{phone[:4]} {phone[4:]}"):
-            for cost in (amount, amount.split(".")[0]):
+            for cost in (amount, amount.replace(".", ","), amount.split(".")[0]):
                 typed = f"/cobrar {number} {cost} Mensualidad"
                 assert hide_cards(typed) == typed
+
+
+def test_a_long_number_with_its_country_and_an_amount_stays_readable() -> None:
+    """With its country such a number is twelve digits long, and an amount makes it sixteen."""
+    chance = random.Random(20260102)
+    for _ in range(2_000):
+        national = f"55{chance.randint(1_000, 9_999)}{chance.randint(0, 9_999):04d}"
+        cost = f"{chance.randint(1_000, 9_999)}"
+        for number in (f"+52{national}", f"52{national}", f"+52 {national[:2]} {national[2:]}"):
+            typed = f"/cobrar {number} {cost} Mensualidad"
+            assert hide_cards(typed) == typed
 
 
 SCHEMES = (
