@@ -272,6 +272,7 @@ class Application:
         self._server = _Server(config)
         self._spawn("web", self._server.serve(sockets=[listener]))
         self._spawn("spool", callbacks.drain())
+        self._spawn("adoption", callbacks.adopt())
         await self._server.is_up.wait()
 
     async def _open_spool(self) -> Spool:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from typing import TypeVar
@@ -89,28 +90,44 @@ class Spool:
             self._folder = next(free)
             self._waiting = dict(self._folder.recover())
             for left in free:
-                self._move(left)
+                for some in _batches(left.recover()):
+                    self._waiting |= self._move(left, some)
+                left.close()
             self._waiting = dict(sorted(self._waiting.items(), key=lambda each: each[1]))
             sync_folder(self._home)
         except OSError as error:
             raise SpoolError(f"cannot keep callbacks in {self._home}: {error.strerror}") from error
 
-    def _move(self, left: Folder) -> None:
+    async def adopt(self) -> int:
+        """Take over what processes left that have died since, and tell how many records.
+
+        Raises:
+            OSError: a folder cannot be read or written; what was not moved stays where it is.
+        """
+        adopted = 0
+        for path in await self._in_thread(lambda: sorted(self._home.iterdir())):
+            left = await self._in_thread(partial(_abandoned, path))
+            if left is None:
+                continue
+            try:
+                for some in _batches(await self._in_thread(left.recover)):
+                    moved = await self._in_thread(partial(self._move, left, some))
+                    self._waiting |= moved
+                    adopted += len(moved)
+            finally:
+                await self._in_thread(left.close)
+        return adopted
+
+    def _move(self, left: Folder, some: Sequence[tuple[Place, float]]) -> dict[Place, float]:
         """Bring what a dead process left into our own folder; a crash in between doubles it."""
-        found = left.recover()
-        for start in range(0, len(found), _MOVED_AT_ONCE):
-            some = found[start : start + _MOVED_AT_ONCE]
-            records = [left.read(place) for place, _ in some]
-            contents = [encode(each.at, each.header, each.body) for each in records]
-            moved = self._folder.write(contents)
-            kept = [
-                (old, at, new)
-                for (old, at), new in zip(some, moved, strict=True)
-                if new is not None
-            ]
-            self._waiting |= {new: at for _, at, new in kept}
-            left.free([old for old, _, _ in kept])
-        left.close()
+        records = [left.read(place) for place, _ in some]
+        contents = [encode(each.at, each.header, each.body) for each in records]
+        moved = self._folder.write(contents)
+        kept = [
+            (old, at, new) for (old, at), new in zip(some, moved, strict=True) if new is not None
+        ]
+        left.free([old for old, _, _ in kept])
+        return {new: at for _, at, new in kept}
 
     async def aclose(self) -> None:
         """Let go of the files; the records stay. Calling it again does nothing."""
@@ -194,6 +211,21 @@ class Spool:
         except TornError:
             return None
         return Record(place, found.at, found.header, found.body)
+
+
+def _batches(found: Sequence[tuple[Place, float]]) -> Iterator[Sequence[tuple[Place, float]]]:
+    for start in range(0, len(found), _MOVED_AT_ONCE):
+        yield found[start : start + _MOVED_AT_ONCE]
+
+
+def _abandoned(path: Path) -> Folder | None:
+    """A folder with something in it that no living process has, ourselves included."""
+    if not Folder.has_records(path):
+        return None
+    try:
+        return Folder(path)
+    except BlockingIOError:
+        return None
 
 
 def _free_folders(home: Path) -> Iterator[Folder]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.spool.records import FREED, Found, TornError, decode, scan
+from bot.spool.records import FREED, LIVE, Found, TornError, decode, scan
 
 SLOTS = 128
 SLOT_BYTES = 72 * 1024
@@ -40,6 +40,18 @@ class Folder:
         self._slots = _Slots(path / "slots")
         self._log = _Log(path / "log")
         sync_folder(path)
+
+    @staticmethod
+    def has_records(path: Path) -> bool:
+        """Whether a folder may have records, at a look that takes no lock."""
+        try:
+            if (path / "log").stat().st_size:
+                return True
+            with (path / "slots").open("rb") as slots:
+                starts = (slots.seek(number * SLOT_BYTES) for number in range(SLOTS))
+                return any(slots.read(len(LIVE)) == LIVE for _ in starts)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def close(self) -> None:
         """Unlock and close; records stay."""

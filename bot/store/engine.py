@@ -248,7 +248,7 @@ class Store:
         dialect = self._engine.dialect
         arguments, options = dialect.create_connect_args(self._engine.url)
         try:
-            dialect.connect(*arguments, **options | {"connect_timeout": _PROBE_S}).close()
+            dialect.connect(*arguments, **{**options, "connect_timeout": _PROBE_S}).close()
         except dialect.loaded_dbapi.Error:
             return False
         return True

@@ -24,6 +24,7 @@ PATIENCE_S = 1.0
 _LOOKS = 4
 """How often in that time it is looked at: patience ends by a quarter too early at most."""
 _RETRY_S = 1.0
+_ADOPT_S = 15.0
 _BATCH = 64
 _GIVE_UP_S = 10.0
 _URL_CHARS = 2000
@@ -121,6 +122,19 @@ class CallbackDoor:
                 self._has_work.set()
             if self._has_work.is_set():
                 await asyncio.sleep(_RETRY_S)
+
+    async def adopt(self) -> None:
+        """Take over what other processes left as they ended; never ends by itself."""
+        while True:
+            await asyncio.sleep(_ADOPT_S)
+            try:
+                adopted = await self._spool.adopt()
+            except OSError:
+                _log.exception("a spool that was left behind cannot be read")
+                continue
+            if adopted:
+                _log.warning("took over %d callbacks of a process that ended", adopted)
+                self._has_work.set()
 
     async def _drain_all(self) -> None:
         """Work until nothing is left or the database refuses."""

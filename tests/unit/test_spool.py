@@ -178,6 +178,35 @@ async def test_processes_do_not_share_a_folder_and_leave_nothing(tmp_path: Path)
     assert sorted(os.listdir(tmp_path)) == ["0", "1"]
 
 
+async def test_what_a_process_leaves_is_taken_over_by_one_that_lives(tmp_path: Path) -> None:
+    async with opened(tmp_path) as living:
+        async with opened(tmp_path) as busy:
+            await keep(busy, b"its own")
+            async with opened(tmp_path) as ending:
+                await keep(ending, *(b"left %d" % number for number in range(200)))
+                assert await living.adopt() == 0
+            await keep(living, b"mine")
+            assert await living.adopt() == 200
+            assert len(living) == 201
+            assert living.oldest_s() > 200
+            assert await living.adopt() == 0
+            assert await bodies(busy) == [b"its own"]
+        assert await living.adopt() == 1
+    async with opened(tmp_path) as later:
+        assert len(await bodies(later)) == 202
+
+
+async def test_what_was_left_in_slots_is_taken_over_too(tmp_path: Path) -> None:
+    async with opened(tmp_path) as living:
+        async with opened(tmp_path) as ending:
+            with largest_file(SLOTS * SLOT_BYTES):
+                for number in range(200):
+                    await keep(ending, LARGEST + b"%d" % number)
+            kept = len(ending)
+            assert any(place.is_slot for place in ending._waiting)
+        assert await living.adopt() == kept
+
+
 async def test_only_the_owner_may_read(tmp_path: Path) -> None:
     home = tmp_path / "spool"
     async with opened(home):

@@ -156,6 +156,22 @@ async def test_what_nothing_takes_is_refused(
     assert inbox.bodies() == [b"after"]
 
 
+async def test_what_a_process_leaves_is_brought_by_one_that_lives(
+    door: CallbackDoor, inbox: FakeDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callbacks, "_ADOPT_S", 0.02)
+    ending = Spool(tmp_path, clock=time.time)
+    ending.open()
+    away = FakeDoor()
+    away.is_away = True
+    await CallbackDoor(away, ending).put(callback("left"))
+    adopting = asyncio.create_task(door.adopt())
+    await ending.aclose()
+    await eventually(lambda: inbox.bodies() == [b"left"])
+    adopting.cancel()
+    await asyncio.gather(adopting, return_exceptions=True)
+
+
 async def test_what_a_dead_process_left_is_brought_at_the_start(
     inbox: FakeDoor, tmp_path: Path
 ) -> None:
