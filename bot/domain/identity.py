@@ -104,6 +104,12 @@ _OLD_FORMS = (
 # In Argentina the 9 marks a mobile towards the world; the ten digits behind it are the subscriber.
 _ARGENTINE_MOBILE = re.compile(r"\+549(?P<rest>[0-9]{10})")
 _E164 = re.compile(r"\+[1-9][0-9]{5,14}")
+# What providers may say for a number whose person key is this.
+_OTHER_FORMS = (
+    (re.compile(r"\+52(?P<rest>[0-9]{10})"), "+521{rest}"),
+    (re.compile(r"\+55(?P<area>[1-9]{2})9(?P<rest>[6-9][0-9]{7})"), "+55{area}{rest}"),
+    (re.compile(r"\+54(?P<rest>[0-9]{10})"), "+549{rest}"),
+)
 
 
 def parse_phone(raw: str, region: str) -> Phone:
@@ -147,6 +153,17 @@ def person_key(phone: str) -> str:
 def is_same_person(one: str, other: str) -> bool:
     """Whether two E.164 numbers are forms of the same subscriber's number."""
     return person_key(one) == person_key(other)
+
+
+def spellings(phone: str) -> frozenset[str]:
+    """All forms in which a provider may report the person with this E.164 number."""
+    key = person_key(phone)
+    others = {
+        form.format(**match.groupdict())
+        for pattern, form in _OTHER_FORMS
+        if (match := pattern.fullmatch(key))
+    }
+    return frozenset({phone, key, *others})
 
 
 _ONLY_REGION = {

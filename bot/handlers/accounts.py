@@ -8,6 +8,7 @@ from bot.domain.calendars import zone_of
 from bot.domain.heard import Debt, DebtState, Known, Receipt
 from bot.domain.identity import region, time_zone
 from bot.domain.payment import UNPAID, Customer, LinkStatus, PaymentStatus
+from bot.handlers.consent import is_stopped
 from bot.handlers.rules import Rules
 from bot.store import debts, people
 from bot.store.debts import Account
@@ -32,7 +33,6 @@ def known_of(
 ) -> Known:
     """What is known of whoever writes from this address; nothing of anybody else's."""
     accounts = [] if customer is None else debts.of_customer(tx, customer.id)
-    reach = people.reach_of(tx, at)
     paid = [each for each in accounts if each.paid_at is not None and _is_paid(each)]
     paid.sort(key=lambda each: (each.paid_at, each.payment.id), reverse=True)
     return Known(
@@ -41,7 +41,7 @@ def known_of(
         wants_reminders=customer is None or people.wishes(tx, customer.id).wants_reminders,
         is_identified=phone is not None,
         can_identify=at.channel is ChannelName.TELEGRAM,
-        is_stopped=reach is not None and reach.reach == "opted_out",
+        is_stopped=is_stopped(tx, at, customer),
         debts=tuple(_debt(each) for each in accounts if not _is_paid(each)),
         receipts=tuple(_receipt(each) for each in paid[:_RECEIPTS_KEPT]),
         catalogue=rules.catalogue,

@@ -9,14 +9,15 @@ from bot.domain.identity import PhoneError, parse_phone
 from bot.domain.payment import Customer
 from bot.domain.words import Word, understand
 from bot.handlers import staff
-from bot.handlers.consent import keep_stopped, set_consent
+from bot.handlers.consent import carry_stop, is_stopped, keep_stopped, set_consent
 from bot.handlers.customer import converse, dialogue_of, perform
 from bot.handlers.rules import Rules
 from bot.handlers.visit import Visit
 from bot.store import conversations, outbox, people
+from bot.store.addresses import number_at
 from bot.store.engine import Tx
 from bot.store.staff import find_active
-from channels.base import ChannelName, InboundMessage, ReachChange
+from channels.base import Address, ChannelName, InboundMessage, ReachChange
 
 _START = "/start"
 _PROVIDER_STOP, _PROVIDER_START = "STOP", "START"
@@ -64,7 +65,9 @@ def on_customer_message(
         phone = customer.phone
     customer_id = None if customer is None else customer.id
     at = message.at or received_at
-    for address in (message.sender, *message.aliases):
+    for address in _heard_at(message, customer):
+        if customer is not None:
+            carry_stop(tx, address, customer)
         people.saw_inbound(tx, address, at=at, customer_id=customer_id)
     visit = Visit(tx, rules, message, inbox_id, conversation, customer, phone)
     if message.opt_out is not None and not _is_an_answer(visit):
@@ -95,6 +98,13 @@ def _phone_of(rules: Rules, message: InboundMessage) -> str | None:
     return None
 
 
+def _heard_at(message: InboundMessage, customer: Customer | None) -> tuple[Address, ...]:
+    """The addresses that a message says something about: whoever wrote can be reached at each."""
+    written = (message.sender, *message.aliases)
+    number = None if customer is None else number_at(message.sender.channel, customer)
+    return written if number is None or number in written else (*written, number)
+
+
 def _who(tx: Tx, message: InboundMessage, phone: str | None) -> Customer | None:
     """The customer behind a message: bound to its address, or having it as their number."""
     for address in (message.sender, *message.aliases):
@@ -113,8 +123,7 @@ def _is_an_answer(visit: Visit) -> bool:
     is_yes = meaning is not None and meaning.word is Word.YES and not meaning.is_guess
     if not is_yes or (visit.message.opt_out or "").upper() != _PROVIDER_START:
         return False
-    reach = people.reach_of(visit.tx, visit.message.sender)
-    is_out = reach is not None and reach.reach == "opted_out"
+    is_out = is_stopped(visit.tx, visit.message.sender, visit.customer)
     return dialogue_of(visit.conversation).is_asked and not is_out
 
 
@@ -167,6 +176,7 @@ def _on_invitation(visit: Visit, token: str) -> None:
 def _bind(visit: Visit, customer: Customer) -> None:
     """Make this chat the customer's, and send what waited for an address here."""
     tx, sender = visit.tx, visit.message.sender
+    carry_stop(tx, sender, customer)
     people.bind(tx, customer.id, sender, user_id=visit.message.user_id)
     keep_stopped(tx, sender, customer)
     outbox.revive(tx, customer_id=customer.id, channel=sender.channel)

@@ -2,7 +2,8 @@
 
 from bot.domain.heard import Scope
 from bot.domain.payment import Customer
-from bot.store import people
+from bot.store import addresses, people
+from bot.store.addresses import Known
 from bot.store.engine import Tx
 from channels.base import Address
 
@@ -50,26 +51,37 @@ def set_consent(
 def _stop(tx: Tx, at: Address, customer: Customer | None, scope: Scope) -> None:
     if scope is Scope.REMINDERS:
         # Chosen after a wider stop, it is what the person wants instead of it.
-        _set(tx, at, customer, reach="ok", reason="only reminders are stopped")
+        _lift(tx, at, customer, reason="only reminders are stopped")
         if customer is not None:
-            people.set_wishes(tx, customer.id, wants_reminders=False)
-    elif scope is Scope.CHANNEL or customer is None:
-        _set(tx, at, customer, reach="opted_out", reason="said stop here")
-    else:
+            people.set_wishes(tx, customer.id, is_opted_out=False, wants_reminders=False)
+        return
+    is_all = scope is Scope.ALL
+    if is_all and customer is not None:
         people.set_wishes(tx, customer.id, is_opted_out=True)
-        _set(tx, at, customer, reach="opted_out", reason=_EVERYWHERE)
-        for address, _ in people.addresses_of(tx, customer.id):
-            _set(tx, address, customer, reach="opted_out", reason=_EVERYWHERE)
+    for each in _known_at(tx, at, customer):
+        if is_all or each.at.channel is at.channel:
+            reason = _EVERYWHERE if is_all else "said stop here"
+            _set(tx, each.at, customer, reach="opted_out", reason=reason)
 
 
 def _resume(tx: Tx, at: Address, customer: Customer | None) -> None:
-    _set(tx, at, customer, reach="ok", reason="asked for messages again")
-    if customer is None:
-        return
-    people.set_wishes(tx, customer.id, is_opted_out=False, wants_reminders=True)
-    for address, reason in people.addresses_of(tx, customer.id):
-        if reason == _EVERYWHERE:
-            _set(tx, address, customer, reach="ok", reason="asked for messages again")
+    if customer is not None:
+        people.set_wishes(tx, customer.id, is_opted_out=False, wants_reminders=True)
+    _lift(tx, at, customer, reason="asked for messages again")
+
+
+def _lift(tx: Tx, at: Address, customer: Customer | None, *, reason: str) -> None:
+    """Take back each no that was said on this channel, or for all of them."""
+    _set(tx, at, customer, reach="ok", reason=reason)
+    for each in _known_at(tx, at, customer):
+        is_meant = each.at.channel is at.channel or each.reason == _EVERYWHERE
+        if is_meant and each.reach == "opted_out":
+            _set(tx, each.at, customer, reach="ok", reason=reason)
+
+
+def _known_at(tx: Tx, at: Address, customer: Customer | None) -> list[Known]:
+    """All addresses of whoever wrote from this one: a no is a person's, not a number's."""
+    return [Known(at)] if customer is None else addresses.of_customer(tx, customer)
 
 
 def _set(tx: Tx, at: Address, customer: Customer | None, *, reach: str, reason: str) -> None:
@@ -81,3 +93,16 @@ def keep_stopped(tx: Tx, at: Address, customer: Customer) -> None:
     """A person who stopped everything is not asked for money on an address they add later."""
     if people.wishes(tx, customer.id).is_opted_out:
         _set(tx, at, customer, reach="opted_out", reason=_EVERYWHERE)
+
+
+def carry_stop(tx: Tx, at: Address, customer: Customer) -> None:
+    """Have a no hold for all of a person that was said here before it was known who they are."""
+    known = people.reach_of(tx, at)
+    if known is not None and known.customer_id is None and known.reach == "opted_out":
+        _stop(tx, at, customer, Scope.ALL if known.reason == _EVERYWHERE else Scope.CHANNEL)
+
+
+def is_stopped(tx: Tx, at: Address, customer: Customer | None) -> bool:
+    """Whether whoever writes from this address wants no messages on its channel."""
+    is_out = customer is not None and people.wishes(tx, customer.id).is_opted_out
+    return is_out or addresses.is_stopped(tx, at, customer)

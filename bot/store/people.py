@@ -9,6 +9,7 @@ from sqlalchemy.engine import RowMapping
 
 from bot.domain.identity import person_key
 from bot.domain.payment import Customer
+from bot.store import addresses
 from bot.store.engine import Tx
 from bot.store.schema import address, consent, customer, invite
 from channels.base import Address, ChannelName
@@ -21,6 +22,7 @@ class Reach:
     customer_id: int | None
     last_inbound_at: datetime | None
     reach: str
+    reason: str | None = None
 
 
 COLUMNS = tuple(
@@ -60,7 +62,7 @@ def upsert_customer(
         "created_at": tx.now,
     }
     # Phone and key are both unique: of two at once, either index may be the one that says so.
-    tx.insert_ignoring(customer, [row], conflict=[])
+    is_new = bool(tx.insert_ignoring(customer, [row], conflict=[]))
     news = {"name": name, "email": email, "locale": locale}
     given = {key: value for key, value in news.items() if value is not None}
     if given:
@@ -69,6 +71,8 @@ def upsert_customer(
     found = find_customer(tx, phone=phone)
     if found is None:
         raise LookupError("a customer just written cannot be read back")
+    if is_new:
+        addresses.adopt(tx, found)
     return found
 
 
@@ -128,7 +132,9 @@ def saw_inbound(tx: Tx, sender: Address, *, at: datetime, customer_id: int | Non
 def reach_of(tx: Tx, at: Address) -> Reach | None:
     """What is known about an address, if anything is."""
     row = tx.run(sa.select(address).where(_is(at))).first()
-    return None if row is None else Reach(row.customer_id, row.last_inbound_at, row.reach)
+    if row is None:
+        return None
+    return Reach(row.customer_id, row.last_inbound_at, row.reach, row.reach_reason)
 
 
 def set_reach(
@@ -238,18 +244,6 @@ def pause_reminders(
 def set_locale(tx: Tx, customer_id: int, locale: str) -> None:
     """Write to this customer in this language from now on."""
     tx.run(customer.update().where(customer.c.id == customer_id).values(locale=locale))
-
-
-def addresses_of(tx: Tx, customer_id: int) -> list[tuple[Address, str | None]]:
-    """Every address of a customer on every channel, with the reason for its reach."""
-    rows = tx.run(sa.select(address).where(address.c.customer_id == customer_id)).all()
-    found = {Address(ChannelName(row.channel), row.value): row.reach_reason for row in rows}
-    person = tx.run(sa.select(customer).where(customer.c.id == customer_id)).one()
-    for channel in (ChannelName.WHATSAPP, ChannelName.SMS):
-        found.setdefault(Address(channel, person.phone), None)
-    if person.email:
-        found.setdefault(Address(ChannelName.EMAIL, person.email), None)
-    return list(found.items())
 
 
 def invite_customer(

@@ -14,6 +14,7 @@ from bot.domain.identity import (
     parse_phone,
     person_key,
     region,
+    spellings,
     time_zone,
 )
 
@@ -191,6 +192,22 @@ def test_a_masked_phone_never_shows_more_than_prefix_and_four_digits(phone: str)
     hidden = mask(phone)
     assert phone not in hidden
     assert len(hidden.rpartition("*")[2]) <= 4
+
+
+@pytest.mark.parametrize(
+    ("phone", "forms"),
+    [
+        ("+525512345678", {"+525512345678", "+5215512345678"}),
+        ("+5215512345678", {"+525512345678", "+5215512345678"}),
+        ("+5491123456789", {"+5491123456789", "+541123456789"}),
+        ("+551187654321", {"+5511987654321", "+551187654321"}),
+        ("+50255551234", {"+50255551234"}),
+        ("GT.1", {"GT.1"}),
+    ],
+)
+def test_every_spelling_of_a_number_is_known(phone: str, forms: set[str]) -> None:
+    assert spellings(phone) == forms
+    assert {person_key(form) for form in forms} == {person_key(phone)}
 
 
 @given(st.text(max_size=80))

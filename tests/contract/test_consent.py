@@ -1,0 +1,127 @@
+"""A person's no holds for the person: however their number is spelt, and whatever comes later."""
+
+import pytest
+
+from bot.domain.delivery import Purpose
+from bot.handlers import chat
+from bot.handlers.rules import Dispatches
+from bot.store.outbox import OutboxItem
+from channels.base import Address, ChannelName, InboundMessage, SharedContact
+from tests.contract.world import START, World
+
+SPELT = [
+    ("+525512345678", "+5215512345678"),
+    ("+5491123456789", "+541123456789"),
+    ("+5511987654321", "+551187654321"),
+]
+ON_RECORD, WRITES = SPELT[0]
+BSUID = "GT.1"
+spelt = pytest.mark.parametrize(("on_record", "writes"), SPELT)
+
+
+@pytest.fixture
+def world(world: World) -> World:
+    world.set_rules(dispatches=Dispatches.YES)
+    return world
+
+
+async def says(
+    world: World,
+    text: str,
+    sender: str,
+    channel: ChannelName = ChannelName.WHATSAPP,
+    aliases: tuple[str, ...] = (),
+    contact: SharedContact | None = None,
+) -> None:
+    message = InboundMessage(
+        "e",
+        Address(channel, sender),
+        text,
+        aliases=tuple(Address(channel, each) for each in aliases),
+        contact=contact,
+        user_id=sender if channel is ChannelName.TELEGRAM else None,
+    )
+    number = len(await world.select("select id from outbox"))
+    await world.run(
+        lambda tx: chat.on_message(
+            tx, world.rules, message, inbox_id=number, received_at=world.clock.now
+        )
+    )
+
+
+async def asked(world: World, channel: str = "whatsapp", **details: object) -> list[OutboxItem]:
+    """What of a new payment's link may leave over its channel now."""
+    number = len(await world.select("select id from payment"))
+    await world.create((channel,), **{"phone": ON_RECORD, **details})
+    await world.make_link(f"u{number}")
+    claimed = await world.claim(channel)
+    return [item for item in claimed if item.purpose is Purpose.LINK]
+
+
+@spelt
+async def test_a_stop_from_another_spelling_holds(
+    world: World, on_record: str, writes: str
+) -> None:
+    [link] = await asked(world, phone=on_record)
+    assert link.address == on_record
+    await says(world, "baja", writes)
+    assert await asked(world, phone=on_record) == []
+    assert len(await asked(world, "sms", phone=on_record)) == 1
+    await says(world, "alta", writes)
+    assert len(await asked(world, phone=on_record)) == 1
+
+
+@spelt
+async def test_a_stop_is_taken_back_from_whatever_spelling(
+    world: World, on_record: str, writes: str
+) -> None:
+    await asked(world, phone=on_record)
+    await says(world, "saldo", writes)
+    await says(world, "baja", on_record)
+    await says(world, "alta", writes)
+    assert len(await asked(world, phone=on_record)) == 1
+    found = await world.select("select distinct reach from address where channel = 'whatsapp'")
+    assert found == [("ok",)]
+
+
+@spelt
+async def test_a_stop_of_somebody_unknown_holds_once_they_are_a_customer(
+    world: World, on_record: str, writes: str
+) -> None:
+    await says(world, "baja", writes)
+    assert await asked(world, phone=on_record) == []
+    assert len(await asked(world, "sms", phone=on_record)) == 1
+
+
+@spelt
+async def test_the_reply_window_is_the_persons(world: World, on_record: str, writes: str) -> None:
+    await asked(world, phone=on_record)
+    await says(world, "saldo", writes)
+    [link] = await asked(world, phone=on_record)
+    assert (link.address, link.last_inbound_at) == (on_record, START)
+
+
+@spelt
+async def test_a_window_opened_before_they_were_a_customer_counts(
+    world: World, on_record: str, writes: str
+) -> None:
+    await says(world, "hola", writes)
+    [link] = await asked(world, phone=on_record)
+    assert link.last_inbound_at == START
+
+
+async def test_a_stop_from_an_id_without_number_holds(world: World) -> None:
+    await asked(world)
+    await says(world, "saldo", ON_RECORD, aliases=(BSUID,))
+    await says(world, "baja", BSUID)
+    assert await asked(world) == []
+
+
+async def test_only_reminders_stop_where_that_is_chosen_from_another_spelling(
+    world: World,
+) -> None:
+    await asked(world)
+    await says(world, "baja", ON_RECORD)
+    await says(world, "no más recordatorios", WRITES)
+    assert len(await asked(world)) == 1
+    assert await world.select("select wants_reminders from customer") == [(False,)]
