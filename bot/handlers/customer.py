@@ -20,12 +20,13 @@ from bot.domain.heard import (
     PauseReminders,
     Renew,
     Say,
+    Scope,
     SetConsent,
     SetLanguage,
     ShowLink,
     Turn,
 )
-from bot.domain.payment import Alert
+from bot.domain.payment import Alert, Customer
 from bot.domain.words import Word, understand
 from bot.handlers import handoff
 from bot.handlers.accounts import known_of, language_of
@@ -199,6 +200,10 @@ def _perform(visit: Visit, command: Command, locale: str) -> Say | None:
 
 def _write_down(visit: Visit, command: SetConsent | PauseReminders | SetLanguage) -> None:
     """Keep what the person wants."""
+    # A no that reaches beyond this address is kept with the person, payments or none.
+    match command:
+        case SetConsent(scope, is_given=False) if scope is not Scope.CHANNEL:
+            _make_known(visit)
     tx, customer = visit.tx, visit.customer
     if isinstance(command, SetConsent):
         set_consent(
@@ -214,6 +219,14 @@ def _write_down(visit: Visit, command: SetConsent | PauseReminders | SetLanguage
         people.pause_reminders(tx, customer.id, until=tx.now + command.lasts)
     elif customer is not None and isinstance(command, SetLanguage):
         people.set_locale(tx, customer.id, command.locale)
+
+
+def _make_known(visit: Visit) -> Customer | None:
+    """Whoever writes, as a customer if the chat proves a number."""
+    if visit.customer is None and visit.phone is not None:
+        name = visit.message.sender_name
+        visit.customer = people.upsert_customer(visit.tx, phone=visit.phone, name=name)
+    return visit.customer
 
 
 def _renew(visit: Visit, payment_id: str, locale: str) -> Say | None:
@@ -249,14 +262,11 @@ def _create(visit: Visit, bought: CreatePayment) -> Say | None:
 
 
 def _invite(visit: Visit, locale: str) -> Say | None:
-    if visit.customer is None:
-        if visit.phone is None:
-            return Say("customer.ask_number")
-        name = visit.message.sender_name
-        visit.customer = people.upsert_customer(visit.tx, phone=visit.phone, name=name)
-    sender, customer_id = visit.message.sender, visit.customer.id
-    key = visit.key()
-    return invite_in_chat(visit.tx, visit.rules, sender, customer_id, key=key, locale=locale)
+    customer = _make_known(visit)
+    if customer is None:
+        return Say("customer.ask_number")
+    sender, key = visit.message.sender, visit.key()
+    return invite_in_chat(visit.tx, visit.rules, sender, customer.id, key=key, locale=locale)
 
 
 def _promise(visit: Visit, made: MakePromise) -> None:

@@ -102,7 +102,8 @@ def _is_reachable(tx: Tx, rules: Rules, item: OutboxItem) -> bool:
         if item.channel is ChannelName.TELEGRAM:
             invite_where_missing(tx, rules, item)
         return False
-    if item.reach == "blocked" or (item.reach == "opted_out" and not _is_exempt(item.purpose)):
+    is_unwanted = item.is_opted_out or item.reach == "opted_out"
+    if item.reach == "blocked" or (is_unwanted and not _is_exempt(item.purpose)):
         _uncount_try(tx, item)
         next_channel(tx, rules, item, why=f"the customer said stop on {item.channel}")
         return False

@@ -82,6 +82,8 @@ class OutboxItem:
     attempt: Attempt | None
     last_inbound_at: datetime | None
     reach: str
+    is_opted_out: bool = False
+    """The customer wants no messages on any channel."""
 
 
 def add(tx: Tx, items: Sequence[NewItem]) -> list[int]:
@@ -224,6 +226,7 @@ _ENRICHED = (
         target.label("target"),
         address.c.last_inbound_at.label("last_inbound_at"),
         address.c.reach.label("reach"),
+        customer.c.is_opted_out.label("is_opted_out"),
     )
     .select_from(outbox)
     .outerjoin(payment, payment.c.id == outbox.c.payment_id)
@@ -274,6 +277,7 @@ def _item_of(row: RowMapping) -> OutboxItem:
         attempt=None if row["a_id"] is None else attempt_of(row, "a_"),
         last_inbound_at=row["last_inbound_at"],
         reach=row["reach"] or "ok",
+        is_opted_out=bool(row["is_opted_out"]),
     )
 
 

@@ -1,10 +1,14 @@
 """A person's no holds for the person: however their number is spelt, and whatever comes later."""
 
+from functools import partial
+
 import pytest
 
 from bot.domain.delivery import Purpose
 from bot.handlers import chat
+from bot.handlers.planning import plan_message
 from bot.handlers.rules import Dispatches
+from bot.store import people
 from bot.store.outbox import OutboxItem
 from channels.base import Address, ChannelName, InboundMessage, SharedContact
 from tests.contract.world import START, World
@@ -117,6 +121,22 @@ async def test_a_stop_from_an_id_without_number_holds(world: World) -> None:
     assert await asked(world) == []
 
 
+async def test_a_stop_from_an_unknown_id_holds_once_it_is_known_whose_it_is(world: World) -> None:
+    await asked(world)
+    await says(world, "baja de todo", BSUID)
+    assert len(await asked(world)) == 1
+    await says(world, "saldo", ON_RECORD, aliases=(BSUID,))
+    assert await asked(world) == []
+    assert await asked(world, "sms") == []
+
+
+async def test_a_stop_of_everything_before_the_contact_is_shared_holds(world: World) -> None:
+    await says(world, "baja de todo", "71", ChannelName.TELEGRAM)
+    card = SharedContact(ON_RECORD, is_own=True)
+    await says(world, "", "71", ChannelName.TELEGRAM, contact=card)
+    assert await asked(world) == []
+
+
 async def test_only_reminders_stop_where_that_is_chosen_from_another_spelling(
     world: World,
 ) -> None:
@@ -125,3 +145,46 @@ async def test_only_reminders_stop_where_that_is_chosen_from_another_spelling(
     await says(world, "no más recordatorios", WRITES)
     assert len(await asked(world)) == 1
     assert await world.select("select wants_reminders from customer") == [(False,)]
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_stop_of_everything_holds_on_every_channel(world: World, is_known: bool) -> None:
+    if is_known:
+        await asked(world)
+    await says(world, "baja de todo", WRITES)
+    assert await asked(world) == []
+    assert await asked(world, "sms") == []
+    assert await asked(world, "email", email="new@example.com") == []
+    assert await asked(world, "telegram", telegram_chat_id="71") == []
+    await says(world, "alta", ON_RECORD, ChannelName.SMS)
+    assert len(await asked(world)) == 1
+    assert len(await asked(world, "telegram", telegram_chat_id="72")) == 1
+
+
+async def test_news_of_money_comes_to_those_who_stopped_everything(world: World) -> None:
+    made = await world.create(("email",), phone=ON_RECORD, email="a@example.com")
+    await says(world, "baja de todo", ON_RECORD)
+    for purpose in (Purpose.RECEIPT, Purpose.REFUNDED):
+        await world.run(
+            partial(
+                plan_message,
+                rules=world.rules,
+                payment=made,
+                purpose=purpose,
+                key=purpose.value,
+                link=None,
+                route=("email",),
+            )
+        )
+    assert [item.purpose for item in await world.claim("email")] == [
+        Purpose.RECEIPT,
+        Purpose.REFUNDED,
+    ]
+
+
+async def test_reminders_stopped_by_somebody_unknown_stay_stopped(world: World) -> None:
+    await says(world, "no más recordatorios", WRITES)
+    found = await world.run(lambda tx: people.find_customer(tx, phone=ON_RECORD))
+    assert found is not None
+    wishes = await world.run(lambda tx: people.wishes(tx, found.id))
+    assert not wishes.wants_reminders
