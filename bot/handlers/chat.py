@@ -9,7 +9,14 @@ from bot.domain.identity import PhoneError, parse_phone
 from bot.domain.payment import Customer
 from bot.domain.words import Word, understand
 from bot.handlers import staff
-from bot.handlers.consent import carry_stop, is_stopped, keep_stopped, set_consent
+from bot.handlers.consent import (
+    carry_stop,
+    is_stopped,
+    keep_stopped,
+    learn_block,
+    learn_return,
+    set_consent,
+)
 from bot.handlers.customer import converse, dialogue_of, perform
 from bot.handlers.rules import Rules
 from bot.handlers.visit import Visit
@@ -196,7 +203,8 @@ def _answer(visit: Visit, say: Say) -> None:
 
 def on_reach(tx: Tx, change: ReachChange) -> None:
     """Learn that a person blocked us, or came back."""
+    channel = change.sender.channel.value
     if change.is_reachable:
-        people.unblock(tx, change.sender, reason="the provider says so")
+        learn_return(tx, change.sender, how=f"unblocked us on {channel}")
     else:
-        people.set_reach(tx, change.sender, reach="blocked", reason="the provider says so")
+        learn_block(tx, change.sender, customer_id=None, how=f"blocked us on {channel}")

@@ -7,6 +7,7 @@ from bot.store.addresses import Known
 from bot.store.engine import Tx
 from channels.base import Address
 
+_PROVIDER = "provider"
 _EVERYWHERE = "said stop on all channels"
 _WORDING_CHARS = 200
 
@@ -106,3 +107,44 @@ def is_stopped(tx: Tx, at: Address, customer: Customer | None) -> bool:
     """Whether whoever writes from this address wants no messages on its channel."""
     is_out = customer is not None and people.wishes(tx, customer.id).is_opted_out
     return is_out or addresses.is_stopped(tx, at, customer)
+
+
+def learn_block(
+    tx: Tx, at: Address, *, customer_id: int | None, how: str, wording: str | None = None
+) -> None:
+    """Write here no more, since the provider says that the person wants none; keep that it did.
+
+    Args:
+        tx: the transaction.
+        at: where.
+        customer_id: who they are, if that is known.
+        how: in which way the provider said it.
+        wording: its code and words.
+    """
+    known = people.reach_of(tx, at)
+    reason = wording or "the provider says so"
+    people.set_reach(tx, at, reach="blocked", reason=reason, customer_id=customer_id)
+    if known is None or known.reach == "ok":
+        _record_of_provider(tx, at, customer_id, is_given=False, how=how, wording=wording)
+
+
+def learn_return(tx: Tx, at: Address, *, how: str) -> None:
+    """Write here again, since the provider says that the person lets us; keep that it did."""
+    if people.unblock(tx, at, reason="the provider says so"):
+        _record_of_provider(tx, at, None, is_given=True, how=how, wording=None)
+
+
+def _record_of_provider(
+    tx: Tx, at: Address, customer_id: int | None, *, is_given: bool, how: str, wording: str | None
+) -> None:
+    known = people.reach_of(tx, at)
+    people.record_consent(
+        tx,
+        at,
+        customer_id=customer_id if known is None else known.customer_id or customer_id,
+        is_given=is_given,
+        scope=Scope.CHANNEL.value,
+        who=_PROVIDER,
+        how=how,
+        wording=None if wording is None else wording[:_WORDING_CHARS],
+    )

@@ -13,9 +13,10 @@ from bot.domain.delivery import (
     fold_delivery,
 )
 from bot.handlers import cards
+from bot.handlers.consent import learn_block
 from bot.handlers.fallback import next_channel
 from bot.handlers.rules import Rules
-from bot.store import deliveries, ledger, outbox, people
+from bot.store import deliveries, ledger, outbox
 from bot.store.engine import Tx
 from channels.base import Address, ChannelName, DeliveryReport, DeliveryState, Refusal
 
@@ -104,15 +105,18 @@ def _on_failed(
     if not outbox.is_current(tx, item.id, provider_id=known.provider_id):
         return
     if report.refusal is Refusal.OPTED_OUT:
-        people.set_reach(
-            tx,
-            Address(ChannelName(known.channel), known.address),
-            reach="blocked",
-            reason=report.code or "the provider says so",
-            customer_id=item.customer.id if item.customer is not None else None,
-        )
+        at = Address(ChannelName(known.channel), known.address)
+        how = f"{known.channel} reported that a message was refused"
+        learn_block(tx, at, customer_id=reader_of(item), how=how, wording=report.code)
     why = f"the provider could not deliver it ({report.code or 'no code'})"
     if report.refusal is Refusal.TEMPORARY and item.attempts == 1:
         outbox.again(tx, item.id, at=tx.now + _SECOND_TRY, error=why)
     elif item.purpose not in (None, Purpose.STAFF, Purpose.REPLY):
         next_channel(tx, rules, item, why=why, may_have_left=True)
+
+
+def reader_of(item: outbox.OutboxItem) -> int | None:
+    """The customer whom a message goes to; news for staff goes to somebody else."""
+    if item.customer is None or item.purpose is Purpose.STAFF:
+        return None
+    return item.customer.id

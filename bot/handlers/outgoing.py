@@ -26,13 +26,14 @@ from bot.domain.delivery import (
 from bot.domain.payment import UNPAID, Alert
 from bot.handlers import bulk, cards, delivery, reminding
 from bot.handlers.adoption import adopt
+from bot.handlers.consent import learn_block
 from bot.handlers.creation import give_up_create, on_create_outcome
 from bot.handlers.fallback import decide, next_channel, tell_misconfigured, tell_undeliverable
 from bot.handlers.invitation import invite_where_missing
 from bot.handlers.outages import tell_unsettled
 from bot.handlers.planning import alarm
 from bot.handlers.rules import Rules
-from bot.store import batches, deliveries, ledger, links, outbox, people
+from bot.store import batches, deliveries, ledger, links, outbox
 from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
 from channels.base import ChannelName, Refusal
@@ -271,13 +272,9 @@ def _on_refused(tx: Tx, rules: Rules, item: OutboxItem, outcome: Refused) -> Non
     if outcome.refusal is Refusal.CONFIG:
         tell_misconfigured(tx, rules, item, outcome)
     if outcome.refusal is Refusal.OPTED_OUT and to is not None:
-        people.set_reach(
-            tx,
-            to,
-            reach="blocked",
-            reason=outcome.code or outcome.reason,
-            customer_id=item.customer.id if item.customer is not None else None,
-        )
+        how = f"{to.channel.value} refused a message"
+        wording = f"{outcome.code}: {outcome.reason}" if outcome.code else outcome.reason
+        learn_block(tx, to, customer_id=delivery.reader_of(item), how=how, wording=wording)
     next_channel(tx, rules, item, why=outcome.reason)
 
 

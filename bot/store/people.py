@@ -163,13 +163,14 @@ def set_reach(
     tx.run(address.update().where(which).values(reach=reach, reach_reason=reason, reach_at=tx.now))
 
 
-def unblock(tx: Tx, at: Address, *, reason: str) -> None:
-    """Forget that the provider said `blocked`; a person's own stop stays."""
-    tx.run(
+def unblock(tx: Tx, at: Address, *, reason: str) -> bool:
+    """Forget that the provider said `blocked`; False if it did not. A person's own stop stays."""
+    result = tx.run(
         address.update()
         .where(_is(at), address.c.reach == "blocked")
         .values(reach="ok", reach_reason=reason, reach_at=tx.now)
     )
+    return result.rowcount == 1
 
 
 def record_consent(

@@ -4,13 +4,20 @@ from functools import partial
 
 import pytest
 
-from bot.domain.delivery import Purpose
+from bot.domain.delivery import Purpose, Refused
 from bot.handlers import chat
-from bot.handlers.planning import plan_message
+from bot.handlers.planning import plan_message, tell_staff
 from bot.handlers.rules import Dispatches
 from bot.store import people
 from bot.store.outbox import OutboxItem
-from channels.base import Address, ChannelName, InboundMessage, SharedContact
+from channels.base import (
+    Address,
+    ChannelName,
+    DeliveryState,
+    InboundMessage,
+    Refusal,
+    SharedContact,
+)
 from tests.contract.world import START, World
 
 SPELT = [
@@ -188,3 +195,25 @@ async def test_reminders_stopped_by_somebody_unknown_stay_stopped(world: World) 
     assert found is not None
     wishes = await world.run(lambda tx: people.wishes(tx, found.id))
     assert not wishes.wants_reminders
+
+
+async def test_what_a_report_says_of_a_stop_is_kept_once(world: World) -> None:
+    made = await world.create(("sms",))
+    await world.make_link("u1")
+    await world.accept("sms", "SM1")
+    for _ in range(2):
+        await world.provider_says(
+            "SM1", DeliveryState.FAILED, refusal=Refusal.OPTED_OUT, code="21610"
+        )
+    assert await world.select("select customer_id, who, wording from consent") == [
+        (made.customer_id, "provider", "21610")
+    ]
+
+
+async def test_staff_who_block_us_are_no_address_of_the_customer(world: World) -> None:
+    made = await world.create(("web",))
+    await world.run(lambda tx: tell_staff(tx, world.rules, made, "held", key="1"))
+    item = await world.claim_one("telegram")
+    blocked = Refused("blocked", "403", Refusal.OPTED_OUT)
+    await world.settle(item, blocked)
+    assert await world.select("select customer_id, reach from address") == [(None, "blocked")]
