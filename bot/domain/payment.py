@@ -325,3 +325,5 @@ class Link:
     status: LinkStatus
     exposed_at: datetime | None = None
     superseded_at: datetime | None = None
+    handed_out_at: datetime | None = None
+    """Since when somebody knows the URL otherwise than by a message of which we keep the end."""

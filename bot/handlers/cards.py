@@ -14,7 +14,7 @@ from bot.domain.delivery import MessageStatus, Purpose, shown_status
 from bot.domain.identity import mask, region
 from bot.domain.payment import UNPAID, Payment, PaymentStatus
 from bot.handlers.replies import Reply, owe_reply
-from bot.store import ledger, links, payments, people, promises, sales, showing
+from bot.store import handing, ledger, links, payments, people, promises, sales, showing
 from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
 from bot.store.promises import PromiseState
@@ -178,8 +178,7 @@ def _show_qr_where_wanted(tx: Tx, payment: Payment, cards: Collection[sales.Card
     link = links.current_link(tx, payment.id) if wanting else None
     if link is None or not link.url:
         return
-    # Somebody is about to see it, so it counts as exposed like one in a message.
-    is_live = link.id in links.expose(tx, [link.id])
+    is_live = link.id in handing.hand_out(tx, [link.id])
     for card in wanting:
         shown = replace(_Shown.read(card.shown), wants_qr=False)
         sales.keep_card(tx, payment.id, card.to, outbox_id=card.outbox_id, shown=shown.write())

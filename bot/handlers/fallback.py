@@ -4,7 +4,7 @@ from bot.domain.delivery import Purpose, Refused
 from bot.domain.payment import Alert
 from bot.handlers.planning import alarm, has_no_reader, plan_create
 from bot.handlers.rules import Rules
-from bot.store import deliveries, ledger, links, outbox
+from bot.store import deliveries, handing, ledger, links, outbox
 from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
 from channels.base import ChannelName
@@ -18,8 +18,9 @@ def next_channel(
 ) -> None:
     """Give a message to the next channel of its route, else to a person.
 
-    The next channel gets the same URL. Only where Migo surely does not message the customer and
-    every try with the link ended as surely not sent is it replaced by one whose Migo channel fits.
+    The next channel gets the same URL. Only where Migo surely does not message the customer, nobody
+    was handed the URL, and every try with it ended as surely not sent is the link replaced by one
+    whose Migo channel fits.
     """
     found = rules.next_courier(item.route_left)
     if found is None and item.purpose in _NEED_NOT_ARRIVE:
@@ -57,6 +58,8 @@ def _may_replace(tx: Tx, rules: Rules, item: OutboxItem, channel: ChannelName) -
     if link is None or item.payment is None or not has_no_reader(tx, rules):
         return False
     if rules.migo_channels[channel] == link.migo_channel:
+        return False
+    if handing.goes_by_hand(item.payment.route) or handing.is_handed_out(tx, link.id):
         return False
     if outbox.others_with_link(tx, link.id, but=item.id) or links.facts_of(tx, link.uid):
         return False

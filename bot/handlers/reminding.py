@@ -28,7 +28,7 @@ from bot.domain.reminding import (
 )
 from bot.handlers.reminder_books import Shelf, owed_of, planned_of, shelf_of
 from bot.handlers.rules import Rules
-from bot.store import ledger, outbox, reminding
+from bot.store import handing, ledger, outbox, reminding
 from bot.store.engine import Tx
 from bot.store.ledger import Decision
 from bot.store.outbox import OutboxItem
@@ -239,7 +239,10 @@ def _debts(tx: Tx, batch: _Batch, item: OutboxItem, along: Sequence[str]) -> dic
     for each in reminding.series_of(tx, missing) if missing else ():
         batch.shelf.series[each.payment.id] = each
     listed = [batch.shelf.series[payment_id] for payment_id in (item.payment.id, *along)]
-    open_ones = [each for each in listed if each.link and each.payment.status in UNPAID]
+    unpaid = [each for each in listed if each.link and each.payment.status in UNPAID]
+    # Of a link that another payment's message carries no try of its own tells what became.
+    told = handing.hand_out(tx, sorted(each.link.id for each in unpaid if each.link))
+    open_ones = [each for each in unpaid if each.link and each.link.id in told]
     if len(open_ones) < 2:
         return {}
     shown = [_debt(each) for each in open_ones[:LISTED]]

@@ -1,11 +1,13 @@
 """Where the rows of a bulk file stand: counted, and one by one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from bot.domain.delivery import Purpose
 from bot.domain.payment import PaymentStatus
+from bot.store import handing, reading
 from bot.store.batches import Row, row_of
 from bot.store.engine import Tx
 from bot.store.schema import batch_row, link, outbox, payment
@@ -114,13 +116,17 @@ _newest_message = (
 
 
 def results(tx: Tx, batch_id: str, *, after: int = 0, limit: int = 500) -> list[Result]:
-    """Rows after this number with their payment, link and message, in the order of the file."""
+    """Rows after this number with their payment, link and message, in the order of the file.
+
+    Links that are told are latched as handed out, so a file with them may leave once this is
+    committed.
+    """
     statement = (
         sa.select(
             batch_row,
             payment.c.status.label("payment_status"),
             payment.c.held_reason,
-            link.c.url,
+            link.c.id.label("link_id"),
             outbox.c.channel,
             outbox.c.status.label("message"),
             outbox.c.delivery,
@@ -133,16 +139,23 @@ def results(tx: Tx, batch_id: str, *, after: int = 0, limit: int = 500) -> list[
         .order_by(batch_row.c.row_no)
         .limit(limit)
     )
+    found = tx.run(statement).mappings().all()
+    urls = _urls(tx, [row["payment_id"] for row in found if row["link_id"] is not None])
     return [
         Result(
             row=row_of(row),
             payment_id=row["payment_id"],
             payment_status=row["payment_status"],
-            url=row["url"] or None,
+            url=urls.get(row["link_id"]),
             channel=row["channel"],
             message=row["message"],
             delivery=row["delivery"],
             error=row["last_error"] or row["held_reason"],
         )
-        for row in tx.run(statement).mappings()
+        for row in found
     ]
+
+
+def _urls(tx: Tx, payment_ids: Sequence[str]) -> dict[int, str]:
+    known = reading.links_of(tx, payment_ids) if payment_ids else {}
+    return handing.tell(tx, [each for links in known.values() for each in links])

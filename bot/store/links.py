@@ -45,6 +45,7 @@ LINK_COLUMNS = tuple(
         "status",
         "exposed_at",
         "superseded_at",
+        "handed_out_at",
     )
 )
 """What `link_of` reads."""
@@ -75,6 +76,7 @@ def link_of(row: RowMapping, prefix: str = "", *, attempt_no: int = 0) -> Link:
         status=LinkStatus(row[f"{prefix}status"]),
         exposed_at=row[f"{prefix}exposed_at"],
         superseded_at=row[f"{prefix}superseded_at"],
+        handed_out_at=row[f"{prefix}handed_out_at"],
     )
 
 
@@ -242,35 +244,38 @@ def lock_uid(tx: Tx, uid: str) -> None:
         tx.run(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(uid, 0))))
 
 
-def expose(tx: Tx, link_ids: Sequence[int]) -> set[int]:
+def expose(tx: Tx, link_ids: Sequence[int], *, is_handed_out: bool = False) -> set[int]:
     """Latch these links as perhaps seen by somebody; give those that may be shown.
 
     Committed before the first byte of a message with the URL leaves. A link that is superseded, or
-    whose payment has another live exposed link, is not among the result.
+    whose payment has another live exposed link, is not among the result. One that `is_handed_out`
+    is told otherwise than by a message, and so is never replaced by itself.
     """
     try:
         with tx.conn.begin_nested():
-            return _expose(tx, link_ids)
+            return _expose(tx, link_ids, _HAND_OUT if is_handed_out else _EXPOSE)
     except IntegrityError:
         if len(link_ids) == 1:
             return set()
-        return set().union(*(expose(tx, [link_id]) for link_id in link_ids))
+        alone = (expose(tx, [link_id], is_handed_out=is_handed_out) for link_id in link_ids)
+        return set().union(*alone)
 
 
-def _expose(tx: Tx, link_ids: Sequence[int]) -> set[int]:
-    return set(tx.run(_EXPOSE, {"b_ids": list(link_ids), "b_now": tx.now}).scalars())
+def _expose(tx: Tx, link_ids: Sequence[int], latch: sa.Executable) -> set[int]:
+    return set(tx.run(latch, {"b_ids": list(link_ids), "b_now": tx.now}).scalars())
+
+
+def _first(column: "sa.Column[datetime]") -> "sa.ColumnElement[datetime]":
+    return sa.func.coalesce(column, sa.bindparam("b_now", type_=column.type))
 
 
 _EXPOSE = (
     link.update()
     .where(among(link.c.id, "b_ids"), link.c.superseded_at.is_(None))
-    .values(
-        exposed_at=sa.func.coalesce(
-            link.c.exposed_at, sa.bindparam("b_now", type_=link.c.exposed_at.type)
-        )
-    )
+    .values(exposed_at=_first(link.c.exposed_at))
     .returning(link.c.id)
 )
+_HAND_OUT = _EXPOSE.values(handed_out_at=_first(link.c.handed_out_at))
 
 
 def _now(tx: Tx) -> "sa.BindParameter[datetime]":

@@ -256,6 +256,7 @@ link = Table(
     Column("migo_channel", String(16), nullable=False),
     Column("status", String(16), nullable=False),
     Column("exposed_at", UtcTime),
+    Column("handed_out_at", UtcTime),
     Column("superseded_at", UtcTime),
     Column("superseded_why", Text),
     Column("unsent_proof", JSON(none_as_null=True)),

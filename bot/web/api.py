@@ -17,7 +17,7 @@ from bot.domain.payment import PaymentStatus
 from bot.handlers.alerts import close_alert
 from bot.handlers.payment import cancel_payment, create_payment, resend
 from bot.handlers.rules import Rules
-from bot.store import ledger, links, payments
+from bot.store import handing, ledger, links, payments
 from bot.store.engine import Store, Tx
 from bot.store.payments import Cursor
 from bot.texts.qr import qr_png
@@ -200,8 +200,7 @@ class _Endpoints:
 
         def work(tx: Tx) -> str:
             _must_exist(tx, payment_id)
-            link = links.current_link(tx, payment_id)
-            return "" if link is None else link.url
+            return handing.url_of(tx, links.current_link(tx, payment_id))
 
         url = await self._store.transact(work)
         if not url:

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from bot.domain.delivery import MessageStatus, Purpose, shown_status
 from bot.domain.identity import mask
 from bot.domain.payment import Customer, Link, Payment
-from bot.store import deliveries, payments, reading, showing
+from bot.store import deliveries, handing, payments, reading, showing
 from bot.store.deliveries import Delivery
 from bot.store.engine import Tx
 from bot.store.ledger import OpenAlert, TimelineEntry
@@ -30,7 +30,11 @@ class CustomerView(TypedDict):
 
 
 class LinkView(TypedDict):
-    """One transaction at Migo; `url` is null for one whose creation was never confirmed."""
+    """One transaction at Migo.
+
+    `url` is null for one whose creation was never confirmed, that is out of use, or that may yet be
+    replaced by itself, for no channel has taken it: what was read here is never replaced so.
+    """
 
     uid: str
     reference: str | None
@@ -101,6 +105,8 @@ class PaymentView(TypedDict):
 def payment_view(tx: Tx, payment_ids: Sequence[str]) -> list[PaymentView]:
     """Read these payments in the order asked for; an unknown id is left out.
 
+    Links whose URL is told are latched as handed out, so that the answer may leave once this is
+    committed.
     `messages` holds one entry for each try that a provider took or may have taken, and one for a
     message that still waits, is with the provider's API, was given up or cancelled. News for
     staff are not among them.
@@ -112,6 +118,7 @@ def payment_view(tx: Tx, payment_ids: Sequence[str]) -> list[PaymentView]:
     customers = payments.customers_of(tx, found)
     chats = reading.telegram_chats(tx, list(customers))
     links = reading.links_of(tx, ids)
+    urls = handing.tell(tx, [link for found in links.values() for link in found])
     messages = _messages(tx, ids)
     timelines = reading.timelines(tx, ids)
     alerts = reading.alerts_of(tx, ids)
@@ -119,7 +126,7 @@ def payment_view(tx: Tx, payment_ids: Sequence[str]) -> list[PaymentView]:
         _view(
             payment,
             _customer(customers[payment.customer_id], chats.get(payment.customer_id)),
-            links.get(payment.id, []),
+            [_link(link, urls.get(link.id)) for link in links.get(payment.id, [])],
             messages.get(payment.id, []),
             timelines.get(payment.id, []),
             alerts.get(payment.id, []),
@@ -131,7 +138,7 @@ def payment_view(tx: Tx, payment_ids: Sequence[str]) -> list[PaymentView]:
 def _view(
     payment: Payment,
     customer: CustomerView,
-    links: Sequence[Link],
+    links: list[LinkView],
     messages: list[MessageView],
     timeline: Sequence[TimelineEntry],
     alerts: Sequence[OpenAlert],
@@ -152,7 +159,7 @@ def _view(
         "expires_at": _optional(payment.expires_at),
         "held_reason": payment.held_reason,
         "overpaid": payment.is_overpaid,
-        "links": [_link(link) for link in links],
+        "links": links,
         "messages": messages,
         "timeline": [
             {
@@ -197,11 +204,11 @@ def _customer(customer: Customer, telegram_chat_id: str | None) -> CustomerView:
     }
 
 
-def _link(link: Link) -> LinkView:
+def _link(link: Link, url: str | None) -> LinkView:
     return {
         "uid": link.uid,
         "reference": link.reference,
-        "url": link.url or None,
+        "url": url,
         "migo_channel": link.migo_channel,
         "status": link.status.value,
         "superseded": link.superseded_at is not None,
