@@ -161,7 +161,7 @@ class Intake:
                     self._rules,
                     Alert.UNREADABLE,
                     key=str(item.id),
-                    detail=f"an authentic callback cannot be read: {reason}",
+                    detail=f"the authentic callback {item.id} cannot be read: {reason}",
                     inbox_id=item.id,
                 )
 

@@ -151,6 +151,10 @@ class Service:
         """What waits for a person: `{"alerts"}`."""
         return self._ask("GET", "/alerts")
 
+    def alert(self, alert_id: int) -> Json:
+        """One alert with what came from outside and led to it."""
+        return self._ask("GET", f"/alerts/{alert_id}")
+
     def close_alert(self, alert_id: int, body: Mapping[str, object]) -> Json:
         """Say that an alert needs nobody any more."""
         return self._ask("POST", f"/alerts/{alert_id}/close", body=body)

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from bot.domain.money import AmountError, Money
 from bot.domain.payment import FactStatus
-from bot.domain.strict_json import Json, JsonError, loads
+from bot.domain.strict_json import Json, JsonError, Members, skim
 from bot.migo.amounts import AmountUnit, decode_amount
 
 MigoStatus = FactStatus
@@ -123,42 +123,57 @@ class Callback:
 def parse_callback(body: bytes, *, unit: AmountUnit) -> Callback:
     """Read the body of a callback that the gate admitted.
 
-    Unknown fields are ignored, an unknown status becomes `other`, numbers may be strings.
+    Unknown fields are ignored whatever is in them, an unknown status becomes `other`, numbers may
+    be strings.
 
     Args:
         body: the bytes as received.
         unit: what one counts in `amount`; the same setting as in requests.
 
     Raises:
-        CallbackError: not trustworthy JSON (see `strict_json.loads`), no object, or no uid.
-            Nothing else.
+        CallbackError: no JSON object, too large a one, a field that is read and not trustworthy
+            (see `strict_json.skim`), or no uid. Nothing else.
 
     Source: Migo docs, "Create a Payment Link", Receiving the result: `{uid, reference, status,
     amount, currency, ...}`; field types are not documented.
     """
     try:
-        document = loads(body)
+        return _callback(skim(body), body, unit)
     except JsonError as error:
-        raise CallbackError(str(error)) from error
-    if not isinstance(document, dict):
-        raise CallbackError("not a JSON object")
-    uid = _text(document.get("uid"))
+        raise CallbackError(f"{error}{_named(body)}") from error
+
+
+def _callback(fields: Members, body: bytes, unit: AmountUnit) -> Callback:
+    uid = _text(fields.read("uid"))
     if uid is None or not uid.isprintable():
-        raise CallbackError("no uid")
-    status_text = _text(document.get("status")) or ""
-    currency = _text(document.get("currency"))
+        raise JsonError("no uid")
+    status_text = _text(fields.read("status")) or ""
+    amount, currency = fields.read("amount"), _text(fields.read("currency"))
     return Callback(
         uid=uid,
         status=read_status(status_text),
         status_text=status_text,
         body_hash=hashlib.sha256(body).hexdigest(),
-        reference=_text(document.get("reference")),
-        money=_money(document.get("amount"), currency, unit),
-        amount_text=_text(document.get("amount")),
+        reference=_text(fields.read("reference")),
+        money=_money(amount, currency, unit),
+        amount_text=_text(amount),
         currency=currency.upper() if currency else None,
-        external_id=_external_id(document),
-        client=_text(document.get("client")),
+        external_id=_external_id(fields),
+        client=_text(fields.read("client")),
     )
+
+
+_NAMED = {
+    name: re.compile(rb'"%s"\s*:\s*"?([!#-\[\]-~]{1,100})"?\s*[,}]' % name.encode())
+    for name in ("uid", "reference")
+}
+
+
+def _named(body: bytes) -> str:
+    """What bytes that cannot be read seem to be about, for the person who looks at them."""
+    found = {name: pattern.search(body) for name, pattern in _NAMED.items()}
+    named = [f"{name} {match[1].decode('ascii')}" for name, match in found.items() if match]
+    return f"; it names {', '.join(named)}" if named else ""
 
 
 def read_status(text: str) -> MigoStatus:
@@ -191,11 +206,9 @@ def _money(amount: Json, currency: str | None, unit: AmountUnit) -> Money | None
         return None
 
 
-def _external_id(document: dict[str, Json]) -> ExternalId | None:
-    custom = document.get("customKeys")
+def _external_id(fields: Members) -> ExternalId | None:
     # Migo promises custom keys to callback templates only, and externalId nowhere: try both.
-    inner = custom.get(EXTERNAL_ID_KEY) if isinstance(custom, dict) else None
-    for value in (document.get(EXTERNAL_ID_KEY), inner):
+    for value in (fields.read(EXTERNAL_ID_KEY), fields.inner("customKeys").read(EXTERNAL_ID_KEY)):
         match = _EXTERNAL_ID.fullmatch(value.strip()) if isinstance(value, str) else None
         if match:
             return ExternalId(match["payment"], int(match["attempt"]))

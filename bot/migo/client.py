@@ -14,7 +14,7 @@ from decimal import Decimal
 import httpx
 
 from bot.domain.money import Money
-from bot.domain.strict_json import Json, JsonError, dumps, loads
+from bot.domain.strict_json import Json, JsonError, Members, dumps, skim
 from bot.migo.amounts import encode_amount
 from bot.migo.callback import EXTERNAL_ID_KEY
 from bot.migo.config import MigoConfig, UserIdForm
@@ -177,17 +177,17 @@ class MigoClient:
         return _Answer(response.status_code, content, retry_after_s(response.headers))
 
     def _link(self, body: bytes) -> LinkCreated:
-        document = _document(body)
-        uid = _identifier(document.get("uid"))
+        fields = _fields(body)
+        uid = _identifier(_read(fields, "uid"))
         # Upper case, exactly as documented; a lower-case one would be somebody else's field.
-        url = document.get("URL")
+        url = _read(fields, "URL")
         if uid is None or not isinstance(url, str):
             raise AnswerUnreadableError(uid=uid)
         try:
             check_link(url, self._config.own_link_hosts)
         except LinkError as error:
             raise LinkNotAllowedError(uid=uid) from error
-        return LinkCreated(uid, _identifier(document.get("reference")), url)
+        return LinkCreated(uid, _identifier(_read(fields, "reference")), url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,17 +201,24 @@ class _Answer:
         return 200 <= self.status < 300
 
 
-def _document(body: bytes) -> dict[str, Json]:
+def _fields(body: bytes) -> Members:
     """The answer as an object; empty if it is anything else."""
     try:
-        document = loads(body)
+        return skim(body)
     except JsonError:
-        return {}
-    return document if isinstance(document, dict) else {}
+        return Members({})
+
+
+def _read(fields: Members, name: str) -> Json:
+    """A field of the answer; None for one that may not be trusted."""
+    try:
+        return fields.read(name)
+    except JsonError:
+        return None
 
 
 def _error(answer: _Answer) -> MigoError:
-    own_code = _own_code(_document(answer.content).get("ownCode"))
+    own_code = _own_code(_read(_fields(answer.content), "ownCode"))
     return error_for(answer.status, own_code, retry_after_s=answer.retry_after_s)
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from bot.domain.money import Money
 from bot.domain.payment import Alert, PaymentStatus
 from bot.store.engine import Tx
-from bot.store.schema import alert, decision, ledger, override
+from bot.store.schema import alert, decision, inbox, ledger, override
 
 _ENTER = ledger.insert()
 _DECIDE = decision.insert()
@@ -184,6 +184,30 @@ def open_alerts(tx: Tx, *, payment_id: str | None = None, limit: int = 100) -> l
         OpenAlert(row.id, Alert(row.kind), row.payment_id, row.detail, row.raised_at)
         for row in tx.run(statement)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An alert, open or closed, with the bytes that it is about where there are any."""
+
+    alert: OpenAlert
+    source: str | None
+    received_at: datetime | None
+    body: bytes | None
+
+
+def evidence_of(tx: Tx, alert_id: int) -> Evidence | None:
+    """What a person needs to judge an alert; None if none has this id."""
+    statement = (
+        sa.select(alert, inbox.c.source, inbox.c.received_at, inbox.c.body)
+        .outerjoin(inbox, inbox.c.id == alert.c.inbox_id)
+        .where(alert.c.id == alert_id)
+    )
+    row = tx.run(statement).first()
+    if row is None:
+        return None
+    found = OpenAlert(row.id, Alert(row.kind), row.payment_id, row.detail, row.raised_at)
+    return Evidence(found, row.source, row.received_at, row.body)
 
 
 def close_alert_by_id(tx: Tx, alert_id: int, *, by: str) -> OpenAlert | None:

@@ -38,7 +38,14 @@ from bot.web.preview_api import PreviewEndpoints
 from bot.web.schedule_api import ScheduleEndpoints
 from bot.web.schedule_bodies import ScheduleBody, SkipBody
 from bot.web.staff_api import InviteBody, InviteLinks, RoleBody, StaffEndpoints, no_links
-from bot.web.views import AlertView, PaymentView, alert_view, payment_view
+from bot.web.views import (
+    AlertView,
+    EvidenceView,
+    PaymentView,
+    alert_view,
+    evidence_view,
+    payment_view,
+)
 
 _BODIES = (
     bodies.PaymentBody,
@@ -118,6 +125,7 @@ class _Endpoints:
             response_class=_Png,
         )
         router.add_api_route("/alerts", self.alerts, methods=["GET"])
+        router.add_api_route("/alerts/{alert_id}", self.alert, methods=["GET"])
         router.add_api_route("/alerts/{alert_id}/close", self.close_alert, methods=["POST"])
         return router
 
@@ -211,6 +219,13 @@ class _Endpoints:
         """What waits for a person, the oldest hundred."""
         found = await self._store.transact(ledger.open_alerts)
         return Alerts(alerts=[alert_view(alert) for alert in found])
+
+    async def alert(self, alert_id: int) -> EvidenceView:
+        """One alert, open or closed, with the stored bytes that it is about."""
+        found = await self._store.transact(lambda tx: ledger.evidence_of(tx, alert_id))
+        if found is None:
+            raise NotFoundError("there is no alert with this id")
+        return evidence_view(found)
 
     async def close_alert(self, request: Request, alert_id: int) -> AlertView:
         """Say that an alert needs nobody any more."""

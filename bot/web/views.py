@@ -15,7 +15,7 @@ from bot.domain.payment import Customer, Link, Payment
 from bot.store import deliveries, handing, payments, reading, showing
 from bot.store.deliveries import Delivery
 from bot.store.engine import Tx
-from bot.store.ledger import OpenAlert, TimelineEntry
+from bot.store.ledger import Evidence, OpenAlert, TimelineEntry
 from bot.store.showing import Row
 
 
@@ -76,6 +76,14 @@ class AlertView(TypedDict):
     payment_id: str | None
     detail: str
     raised_at: str
+
+
+class EvidenceView(AlertView):
+    """An alert with what came from outside and led to it, as text; nulls where nothing did."""
+
+    source: str | None
+    received_at: str | None
+    body: str | None
 
 
 class PaymentView(TypedDict):
@@ -182,6 +190,17 @@ def alert_view(alert: OpenAlert) -> AlertView:
         "payment_id": alert.payment_id,
         "detail": alert.detail,
         "raised_at": rfc3339(alert.raised_at),
+    }
+
+
+def evidence_view(evidence: Evidence) -> EvidenceView:
+    """One alert with its bytes; those that are no UTF-8 are written as escapes."""
+    body = evidence.body
+    return {
+        **alert_view(evidence.alert),
+        "source": evidence.source,
+        "received_at": _optional(evidence.received_at),
+        "body": None if body is None else body.decode("utf-8", "backslashreplace"),
     }
 
 

@@ -21,7 +21,7 @@ from bot.domain.delivery import Done, LinkMade
 from bot.domain.payment import Alert
 from bot.handlers import outgoing
 from bot.handlers.rules import Dispatches, Rules
-from bot.store import ledger
+from bot.store import inbox, ledger
 from bot.store.engine import Store, Tx, make_engine
 from bot.store.outbox import OutboxItem
 from bot.store.schema import metadata
@@ -656,6 +656,28 @@ async def test_open_alerts_are_listed(api: Api) -> None:
     assert (await api.http.post("/v1/alerts/999999/close")).status_code == 404
 
 
+async def test_an_alert_is_shown_with_the_bytes_that_it_is_about(api: Api) -> None:
+    def raise_it(tx: Tx) -> None:
+        sent = inbox.Received(inbox.Source.MIGO, None, "/", {}, b'{"uid": "u1", \xff}')
+        inbox.record(tx, [sent])
+        [inbox_id] = tx.run(sa.text("select id from inbox")).scalars()
+        ledger.raise_alert(tx, Alert.UNREADABLE, key="k", detail="look", inbox_id=inbox_id)
+        ledger.raise_alert(tx, Alert.CONFIG, key="k", detail="other")
+
+    await api.store.transact(raise_it)
+    first, second = (await api.http.get("/v1/alerts")).json()["alerts"]
+    shown = (await api.http.get(f"/v1/alerts/{first['id']}")).json()
+    assert shown == {
+        **first,
+        "source": "migo",
+        "received_at": "2026-04-03T12:00:00Z",
+        "body": '{"uid": "u1", \\xff}',
+    }
+    shown = (await api.http.get(f"/v1/alerts/{second['id']}")).json()
+    assert shown == {**second, "source": None, "received_at": None, "body": None}
+    assert (await api.http.get("/v1/alerts/999999")).status_code == 404
+
+
 async def test_the_description_has_every_route_and_body(local: Api) -> None:
     answer = await local.http.get("/v1/openapi.json")
     document = answer.json()
@@ -672,6 +694,7 @@ async def test_the_description_has_every_route_and_body(local: Api) -> None:
         "/schedules/{schedule_id}/skip",
         "/preview",
         "/alerts",
+        "/alerts/{alert_id}",
         "/alerts/{alert_id}/close",
         "/bulk",
         "/bulk/{batch_id}",

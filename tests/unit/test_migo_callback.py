@@ -240,13 +240,42 @@ def test_a_payment_id_may_hold_dots() -> None:
         b'{"uid": "a", "amount": NaN}',
         b'{"uid": "a", "amount": ' + b"9" * 5000 + b"}",
         b'{"uid": "a", "amount": 1e5000}',
-        b'{"uid": "a", "x": "\\ud800"}',
+        b'{"uid": "a", "status": "\\ud800"}',
+        b'{"uid": "a", "customKeys": {"externalId": "p.1", "externalId": "p.2"}}',
         b'{"uid": "a", "x": ' + b"[" * 40 + b"]" * 40 + b"}",
         b'{"uid": "a", "x": [' + b"0," * 1000 + b"0]}",
     ],
 )
 def test_what_cannot_be_trusted_is_a_callback_error(body: bytes) -> None:
     with pytest.raises(CallbackError):
+        parse_callback(body, unit=AmountUnit.MINOR)
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        b'"authorization": 12345678901234567890',
+        b'"meta": {"note": "a\\u0000b"}',
+        b'"meta": {"note": "a\nb"}',
+        b'"meta": {"n": "\\ud83d"}',
+        b'"card": "Mu\xf1oz"',
+        b'"fee": Infinity, "tax": NaN, "rate": 1e5000',
+        b'"x": ' + b"9" * 5000,
+        b'"x": 1, "x": 2',
+        b'"meta": {"a": 1, "a": 2}, "list": [12345678901234567890, {"a": NaN}]',
+        b'"customKeys": {"note": NaN, "externalId": "pay_1.1"}',
+    ],
+)
+def test_what_is_in_a_field_that_nobody_reads_hurts_nobody(unknown: bytes) -> None:
+    known = b'"uid": "a", "status": "approved", "amount": 15000, "currency": "GTQ"'
+    callback = parse_callback(b"{" + known + b", " + unknown + b"}", unit=AmountUnit.MINOR)
+    assert (callback.uid, callback.status) == ("a", MigoStatus.APPROVED)
+    assert callback.money == Money(15000, "GTQ")
+
+
+def test_what_cannot_be_read_still_names_what_it_is_about() -> None:
+    body = b'{"uid": "tx-1", "reference": "R 7", "amount": NaN, "ref": 1, "reference":"AB12"}'
+    with pytest.raises(CallbackError, match=r"in amount; it names uid tx-1, reference AB12$"):
         parse_callback(body, unit=AmountUnit.MINOR)
 
 

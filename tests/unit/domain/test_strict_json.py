@@ -1,10 +1,11 @@
+import contextlib
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.strict_json import Json, JsonError, dumps, loads
+from bot.domain.strict_json import Json, JsonError, dumps, loads, skim
 
 DOCUMENTS: st.SearchStrategy[Json] = st.recursive(
     st.none()
@@ -102,6 +103,41 @@ def test_limits_can_be_set() -> None:
         loads(b"[[]]", max_depth=1)
     with pytest.raises(JsonError):
         loads(b"[1, 2]", max_items=1)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"1", b'{"a": 1', b"[" * 60_000, b"\xff"])
+def test_what_is_no_object_cannot_be_skimmed(body: bytes) -> None:
+    with pytest.raises(JsonError):
+        skim(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":' * 33 + b"1" + b"}" * 33,
+        b'{"a": [' + b"0," * 1000 + b"0]}",
+        b'{"a": [' + b"[0],[0]," * 300 + b"[]]}",
+    ],
+)
+def test_skimming_has_the_same_limits(body: bytes) -> None:
+    with pytest.raises(JsonError):
+        skim(body)
+
+
+def test_a_doubtful_member_is_told_when_it_is_read() -> None:
+    members = skim(b'{"a": 1.50, "b": NaN, "c": "\xf1", "d": 1, "d": 2, "e": {"f": "g"}, "h": [1]}')
+    assert members.read("a") == Decimal("1.50")
+    assert (members.read("e"), members.read("h"), members.read("z")) == (None, None, None)
+    assert (members.inner("e").read("f"), members.inner("a").read("f")) == ("g", None)
+    for name in ("b", "c", "d"):
+        with pytest.raises(JsonError, match=f"in {name}$"):
+            members.read(name)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_can_be_skimmed_or_give_a_json_error(body: bytes) -> None:
+    with contextlib.suppress(JsonError):
+        skim(b'{"a": ' + body + b"}")
 
 
 def test_surrogate_pairs_are_characters() -> None:
