@@ -7,6 +7,7 @@ from datetime import datetime
 from bot.dispatcher.digest import pay_buttons, with_digest
 from bot.dispatcher.files import file_of, lines_of
 from bot.domain.delivery import ASKING, Purpose
+from bot.domain.money import Money
 from bot.store.outbox import OutboxItem
 from bot.texts import Facts, Texts, WhatsAppTemplates
 from bot.texts.phrases import Phrases
@@ -143,7 +144,7 @@ class Composer:
         time_zone = None if customer is None else customer.time_zone
         return Facts(
             name=None if customer is None else customer.name,
-            money=None if payment is None else payment.money,
+            money=_money(item),
             concept=None if payment is None else payment.concept,
             reference=_reference(item),
             url=None if link is None else link.url or None,
@@ -223,6 +224,14 @@ def _qr(url: str | None, limits: Limits, text: str) -> Image | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _money(item: OutboxItem) -> Money | None:
+    """What is asked for; in news of money what came, where that was another amount."""
+    came = item.payload.get("came")
+    if isinstance(came, Mapping):
+        return Money(int(str(came["minor"])), str(came["currency"]))
+    return None if item.payment is None else item.payment.money
 
 
 def _paid_at(item: OutboxItem) -> datetime | None:

@@ -188,7 +188,7 @@ def fold_link(expected: Money, facts: Iterable[Fact]) -> LinkFold:
     """
     known = {fact.body_hash: fact for fact in facts}.values()
     approved = [fact for fact in known if fact.status is FactStatus.APPROVED]
-    good = [fact for fact in approved if fact.money == expected or fact.is_accepted]
+    good = _good(expected, known)
     refunds = [fact for fact in known if fact.status is FactStatus.REFUNDED]
     is_reversed = any(fact.status is FactStatus.REVERSED for fact in known)
     alerts = set()
@@ -202,15 +202,31 @@ def fold_link(expected: Money, facts: Iterable[Fact]) -> LinkFold:
         alerts.add(Alert.RETURNED_TWICE)
     if any(fact.status is FactStatus.OTHER for fact in known):
         alerts.add(Alert.UNKNOWN_STATUS)
-    status = _returned_status(expected, refunds, is_reversed=is_reversed)
+    paid = came_of(expected, known) or expected
+    status = _returned_status(paid, refunds, is_reversed=is_reversed)
     if status is None:
         status = _open_status(known, has_good=bool(good), has_approved=bool(approved))
     return LinkFold(status, frozenset(alerts))
 
 
-def _returned_status(
-    expected: Money, refunds: list[Fact], *, is_reversed: bool
-) -> LinkStatus | None:
+def _good(expected: Money, facts: Iterable[Fact]) -> list[Fact]:
+    approved = [fact for fact in facts if fact.status is FactStatus.APPROVED]
+    return [fact for fact in approved if fact.money == expected or fact.is_accepted]
+
+
+def came_of(expected: Money, facts: Iterable[Fact]) -> Money | None:
+    """What was paid with one uid, None if nothing was that counts.
+
+    Once a person accepted another amount, that is the one in the books, whatever is reported later.
+    """
+    good = _good(expected, facts)
+    accepted = [fact.money for fact in good if fact.is_accepted and fact.money is not None]
+    if accepted:
+        return max(accepted, key=lambda money: (money.minor, money.currency))
+    return expected if good else None
+
+
+def _returned_status(paid: Money, refunds: list[Fact], *, is_reversed: bool) -> LinkStatus | None:
     if refunds and is_reversed:
         return LinkStatus.RETURNED_TWICE
     if is_reversed:
@@ -219,8 +235,8 @@ def _returned_status(
         return None
     is_part = all(
         fact.money is not None
-        and fact.money.currency == expected.currency
-        and fact.money.minor < expected.minor
+        and fact.money.currency == paid.currency
+        and fact.money.minor < paid.minor
         for fact in refunds
     )
     return LinkStatus.PART_REFUNDED if is_part else LinkStatus.REFUNDED
@@ -306,6 +322,8 @@ class Payment:
     due_at: datetime | None = None
     expires_at: datetime | None = None
     is_overpaid: bool = False
+    is_multi_link: bool = False
+    """A person decided that it has a further link though an earlier one may be paid too."""
     held_reason: str | None = None
     notify: str | None = None
     """Where whoever created the payment is told of it: a chat address, or nothing."""

@@ -115,7 +115,7 @@ def _receipt(account: Account) -> Receipt:
     payment = account.payment
     return Receipt(
         payment.id,
-        payment.money,
+        account.paid or payment.money,
         payment.concept,
         _reference(account),
         account.paid_at or payment.created_at,

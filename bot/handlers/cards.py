@@ -22,6 +22,8 @@ from bot.store.showing import Row
 from channels.base import Address, DeliveryState
 
 APPROVAL = "approval"
+MISMATCH = "mismatch"
+"""Why a payment is held: for a second person, or for money in another amount than asked."""
 KEY_PREFIX = "card:"
 _LINES = frozenset({"made", "delivered", "uncertain", "expired", "cancelled"})
 """What is worth a line of its own; of money and failures staff are told as news."""
@@ -215,7 +217,20 @@ def view_of(tx: Tx, payment: Payment) -> dict[str, object]:
         "ref": _reference(payment, None if link is None else link.reference),
         "id": payment.id,
         **_said(tx, payment),
+        **_decided(tx, payment),
     }
+
+
+def _decided(tx: Tx, payment: Payment) -> dict[str, object]:
+    """What a person decided or has to decide about a payment; nothing for nearly all of them."""
+    view: dict[str, object] = {}
+    if payment.held_reason == MISMATCH:
+        view["is_mismatch"] = True
+    if payment.is_multi_link and payment.status in _OWED:
+        view["is_multi_link"] = True
+    if payment.status not in _OWED and (came := links.accepted_money(tx, payment.id)) is not None:
+        view["came"] = {"minor": came.minor, "currency": came.currency}
+    return view
 
 
 def _said(tx: Tx, payment: Payment) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """What Migo reports about links, and what a payment becomes of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.delivery import Purpose
@@ -15,13 +15,22 @@ from bot.domain.payment import (
     LinkStatus,
     Payment,
     PaymentStatus,
+    came_of,
     fold_link,
     payment_status_of,
 )
 from bot.handlers import cards, reminding
 from bot.handlers.matching import Named, owner_of
 from bot.handlers.payment import must_read, stop_asking
-from bot.handlers.planning import MIGO, alarm, news_route, plan_link, plan_message, tell_staff
+from bot.handlers.planning import (
+    MIGO,
+    alarm,
+    news_route,
+    plan_link,
+    plan_message,
+    tell_staff,
+    told_amount,
+)
 from bot.handlers.rules import Rules
 from bot.store import ledger, links, payments, sales
 from bot.store.engine import Tx
@@ -77,60 +86,68 @@ def on_payment_event(tx: Tx, rules: Rules, report: Report) -> str:
     return "booked"
 
 
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """A link as it was, what its facts add up to now, and what was paid with it."""
+
+    link: Link
+    fold: LinkFold
+    came: Money | None
+
+    @property
+    def is_news(self) -> bool:
+        """Whether it stands differently now."""
+        return self.fold.status is not self.link.status
+
+
 def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) -> Payment:
     """Make the payment what its links' facts add up to, and owe the messages that follow."""
     payment = must_read(tx, payment_id)
-    known = links.links_of(tx, payment_id)
-    statuses = []
-    news: Link | None = None
-    for link in known:
-        fold = fold_link(payment.money, links.facts_of(tx, link.uid))
-        statuses.append(fold.status)
-        _raise_fold_alerts(tx, rules, payment, link, fold, inbox_id=inbox_id)
-        if fold.status is not link.status:
-            _note_reader(tx, rules, link)
-            news = replace(link, status=fold.status)
-    parts = [*statuses]
+    known = [_standing(tx, payment, link) for link in links.links_of(tx, payment_id)]
+    news: _Standing | None = None
+    for each in known:
+        _raise_fold_alerts(tx, rules, payment, each, inbox_id=inbox_id)
+        if each.is_news:
+            _note_reader(tx, rules, each.link)
+            news = each
+    parts = [each.fold.status for each in known]
     if payment.status is PaymentStatus.PAID and sales.is_settled(tx, payment_id):
         parts.append(LinkStatus.PAID)
     target, alerts = payment_status_of(payment.status, parts)
     for kind in sorted(alerts):
         detail = _ALERT_TEXT[kind]
         if kind is Alert.OVERPAID:
-            detail = f"{detail}. {_refund_request(payment, known, statuses)}"
+            detail = f"{detail}. {_refund_request(payment, known)}"
         alarm(tx, rules, kind, key=payment.id, detail=detail, payment=payment)
     if Alert.OVERPAID in alerts:
         payments.flag_overpaid(tx, payment.id)
-    if target is not payment.status:
-        payment = _move(tx, payment, target, news, inbox_id=inbox_id)
-    elif news is not None and news.status in _MONEY_MOVED:
-        why = f"Migo reported {news.status.value} of {news.uid}"
-        payment = payments.book(tx, payment, uid=news.uid, why=why, cause_inbox_id=inbox_id)
+    payment = _book(tx, payment, target, news, inbox_id=inbox_id)
     # Only now, after messages were cancelled: a claim takes a message first and then its link.
-    _write_statuses(tx, known, statuses)
-    for link, status in zip(known, statuses, strict=True):
-        _owe_news(tx, rules, payment, link, status)
+    for each in known:
+        if each.is_news:
+            links.set_status(tx, each.link.id, each.fold.status)
+    for each in known:
+        _owe_news(tx, rules, payment, each)
     cards.refresh(tx, payment_id)
     return payment
 
 
-def _write_statuses(tx: Tx, known: Sequence[Link], statuses: Sequence[LinkStatus]) -> None:
-    for link, status in zip(known, statuses, strict=True):
-        if status is not link.status:
-            links.set_status(tx, link.id, status)
+def _standing(tx: Tx, payment: Payment, link: Link) -> _Standing:
+    told = links.facts_of(tx, link.uid)
+    return _Standing(link, fold_link(payment.money, told), came_of(payment.money, told))
 
 
-def _refund_request(payment: Payment, known: Sequence[Link], statuses: Sequence[LinkStatus]) -> str:
+def _refund_request(payment: Payment, known: Sequence[_Standing]) -> str:
     """What to write to Migo, where a refund cannot be asked for otherwise."""
-    paid = [link for link, status in zip(known, statuses, strict=True) if status is LinkStatus.PAID]
-    amount = f"{payment.money.major()} {payment.money.currency}"
-    ways = [f"{link.uid} (reference {link.reference or '-'})" for link in paid]
+    paid = [each for each in known if each.fold.status is LinkStatus.PAID]
+    ways = [f"{each.link.uid} (reference {each.link.reference or '-'})" for each in paid]
     if len(ways) == 1:
         ways.append("outside of Migo")
     named = " and ".join(ways)
+    came = paid[-1].came or payment.money
     return (
-        f'To send to Migo: "Please refund {amount} of transaction {paid[-1].uid}. The payment '
-        f'{payment.id} was paid more than once: {named}."'
+        f'To send to Migo: "Please refund {came.major()} {came.currency} of transaction '
+        f'{paid[-1].link.uid}. The payment {payment.id} was paid more than once: {named}."'
     )
 
 
@@ -146,11 +163,12 @@ _ALERT_TEXT = {
 
 
 def _raise_fold_alerts(
-    tx: Tx, rules: Rules, payment: Payment, link: Link, fold: LinkFold, *, inbox_id: int | None
+    tx: Tx, rules: Rules, payment: Payment, about: _Standing, *, inbox_id: int | None
 ) -> None:
-    for kind in sorted(fold.alerts):
-        detail = f"{_ALERT_TEXT[kind]} (uid {link.uid})"
-        alarm(tx, rules, kind, key=link.uid, detail=detail, payment=payment, inbox_id=inbox_id)
+    uid = about.link.uid
+    for kind in sorted(about.fold.alerts):
+        detail = f"{_ALERT_TEXT[kind]} (uid {uid})"
+        alarm(tx, rules, kind, key=uid, detail=detail, payment=payment, inbox_id=inbox_id)
 
 
 def _note_reader(tx: Tx, rules: Rules, link: Link) -> None:
@@ -168,21 +186,29 @@ _MONEY_MOVED = frozenset(
 )
 
 
-def _move(
-    tx: Tx, payment: Payment, target: PaymentStatus, news: Link | None, *, inbox_id: int | None
+def _book(
+    tx: Tx, payment: Payment, target: PaymentStatus, news: _Standing | None, *, inbox_id: int | None
 ) -> Payment:
-    if target is not PaymentStatus.DENIED:
-        stop_asking(tx, payment, why=target.value)
-    return payments.move(
-        tx,
-        payment,
-        target,
-        why=f"Migo reported it: {target.value}",
-        uid=None if news is None else news.uid,
-        money=payment.money,
-        cause_inbox_id=inbox_id,
-        held_reason="mismatch" if target is PaymentStatus.HELD else None,
-    )
+    """Move the payment, or enter money that moved without moving it."""
+    uid = None if news is None else news.link.uid
+    money = (None if news is None else news.came) or payment.money
+    if target is not payment.status:
+        if target is not PaymentStatus.DENIED:
+            stop_asking(tx, payment, why=target.value)
+        return payments.move(
+            tx,
+            payment,
+            target,
+            why=f"Migo reported it: {target.value}",
+            uid=uid,
+            money=money,
+            cause_inbox_id=inbox_id,
+            held_reason=cards.MISMATCH if target is PaymentStatus.HELD else None,
+        )
+    if uid is None or news is None or news.fold.status not in _MONEY_MOVED:
+        return payment
+    why = f"Migo reported {news.fold.status.value} of {uid}"
+    return payments.book(tx, payment, uid=uid, money=money, why=why, cause_inbox_id=inbox_id)
 
 
 _NEWS = {
@@ -195,16 +221,19 @@ _NEWS = {
 }
 
 
-def _owe_news(tx: Tx, rules: Rules, payment: Payment, link: Link, status: LinkStatus) -> None:
+def _owe_news(tx: Tx, rules: Rules, payment: Payment, about: _Standing) -> None:
     """Owe each message once per uid: its key is the promise."""
+    link, status = about.link, about.fold.status
     purpose = _NEWS.get(status)
     if purpose is None or (purpose is Purpose.DENIED and payment.status not in UNPAID):
         return
     at = tx.now + _DENIED_AFTER if purpose is Purpose.DENIED else tx.now
     key = f"{purpose.value}:{link.uid}"
-    route = news_route(tx, payment)
-    plan_message(tx, rules, payment, purpose, key=key, link=link, route=route, at=at)
-    tell_staff(tx, rules, payment, status.value, key=link.uid)
+    route, payload = news_route(tx, payment), told_amount(payment, about.came)
+    plan_message(
+        tx, rules, payment, purpose, key=key, link=link, route=route, at=at, payload=payload
+    )
+    tell_staff(tx, rules, payment, status.value, key=link.uid, came=about.came)
 
 
 def match_parked(tx: Tx, rules: Rules, *, older_than: timedelta) -> int:

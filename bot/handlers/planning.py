@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from bot.domain.delivery import MANNERS, Purpose
+from bot.domain.money import Money
 from bot.domain.payment import Alert, Link, Payment
 from bot.handlers.replies import owe_message
 from bot.handlers.rules import Dispatches, Rules
@@ -110,6 +111,13 @@ def news_route(tx: Tx, payment: Payment) -> tuple[str, ...]:
     return (delivered.value, *others)
 
 
+def told_amount(payment: Payment, came: Money | None) -> dict[str, object]:
+    """What a message about money says of the amount, where another came than was asked for."""
+    if came is None or came == payment.money:
+        return {}
+    return {"came": {"minor": came.minor, "currency": came.currency}}
+
+
 def parse_target(text: str) -> Address | None:
     """Read `telegram:<chat id>`, `whatsapp:+502…`, `email:…` as an address."""
     name, separator, value = text.partition(":")
@@ -127,11 +135,13 @@ def tell_staff(
     key: str,
     detail: str = "",
     notify: str | None = None,
+    came: Money | None = None,
 ) -> None:
     """Owe news to the staff address where one is set, and to whoever created the payment.
 
-    `notify` is whom else it concerns where there is no payment.
+    `notify` is whom else it concerns where there is no payment; `came` is what was paid.
     """
+    amount = {} if payment is None else told_amount(payment, came)
     targets = {payment.notify if payment is not None else notify, rules.staff}
     for number, target in enumerate(sorted(filter(None, targets))):
         at = parse_target(target)
@@ -141,7 +151,7 @@ def tell_staff(
             tx,
             at,
             Purpose.STAFF,
-            {"what": what, "detail": detail, **_language_at(tx, at)},
+            {"what": what, "detail": detail, **amount, **_language_at(tx, at)},
             key=f"staff:{what}:{key}:{number}",
             customer_id=None if payment is None else payment.customer_id,
             payment_id=None if payment is None else payment.id,

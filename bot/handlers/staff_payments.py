@@ -11,12 +11,13 @@ from bot.domain.payment import (
     LinkStatus,
     Payment,
     PaymentStatus,
+    came_of,
     may_move,
 )
 from bot.domain.staff import Action
 from bot.handlers import cards, staff_approval, staff_dispute, staff_pin
 from bot.handlers.payment import RequestError, cancel_payment, resend
-from bot.handlers.planning import news_route, plan_message
+from bot.handlers.planning import news_route, plan_message, told_amount
 from bot.handlers.settlement import settle_by_hand
 from bot.handlers.staff_desk import Desk
 from bot.store import ledger, links, sales
@@ -123,19 +124,18 @@ def send_receipt(desk: Desk, payment: Payment, asked: Asked) -> None:
         key=f"receipt:{paid[-1].uid}:again:{desk.inbox_id}",
         link=paid[-1],
         route=news_route(desk.tx, payment),
-        payload={"paid_at": _paid_at(desk, paid[-1])},
+        payload=_receipt_of(desk, payment, paid[-1]),
     )
     _audit(desk, "receipt again", payment)
     desk.say("receipt_sent", {"id": payment.id})
 
 
-def _paid_at(desk: Desk, link: Link) -> str:
-    approved = [
-        fact.received_at
-        for fact in links.facts_of(desk.tx, link.uid)
-        if fact.status is FactStatus.APPROVED
-    ]
-    return min(approved).isoformat()
+def _receipt_of(desk: Desk, payment: Payment, link: Link) -> dict[str, object]:
+    """When the money of a link came, and how much where another amount was accepted."""
+    told = links.facts_of(desk.tx, link.uid)
+    came_at = min(fact.received_at for fact in told if fact.status is FactStatus.APPROVED)
+    amount = told_amount(payment, came_of(payment.money, told))
+    return {"paid_at": came_at.isoformat(), **amount}
 
 
 def explain(desk: Desk, payment: Payment, asked: Asked) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from bot.domain.money import Money
 from bot.domain.payment import UNPAID, Link, Payment, PaymentStatus
 from bot.store.engine import Tx
 from bot.store.links import link_of
@@ -18,7 +19,7 @@ _SHOWN = (*UNPAID, PaymentStatus.HELD, PaymentStatus.EXPIRED, PaymentStatus.PAID
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One payment of a customer, its links, oldest first, and when it was paid, if it was.
+    """One payment of a customer, its links, oldest first, and when and what was paid, if it was.
 
     `is_disputed` is set where the customer does not recognise it and no person has settled that.
     """
@@ -26,6 +27,7 @@ class Account:
     payment: Payment
     links: tuple[Link, ...]
     paid_at: datetime | None
+    paid: Money | None = None
     is_disputed: bool = False
 
     @property
@@ -49,12 +51,12 @@ def of_customer(tx: Tx, customer_id: int, *, limit: int = 60) -> list[Account]:
     )
     rows = tx.run(statement).mappings().all()[::-1]
     ids = [row["id"] for row in rows]
-    links, paid = _links_of(tx, ids), _paid_at(tx, ids)
+    links, paid = _links_of(tx, ids), _paid(tx, ids)
     return [
         Account(
             payment_of(row),
             tuple(links.get(row["id"], ())),
-            paid.get(row["id"]),
+            *paid.get(row["id"], (None, None)),
             is_disputed=row["disputed_at"] is not None,
         )
         for row in rows
@@ -69,15 +71,21 @@ def _links_of(tx: Tx, payment_ids: Sequence[str]) -> dict[str, list[Link]]:
     return found
 
 
-def _paid_at(tx: Tx, payment_ids: Sequence[str]) -> dict[str, datetime]:
+def _paid(tx: Tx, payment_ids: Sequence[str]) -> dict[str, tuple[datetime, Money | None]]:
+    """When money of these payments moved last, and how much made each of them paid."""
     if not payment_ids:
         return {}
     statement = (
-        sa.select(ledger.c.payment_id, sa.func.max(ledger.c.at).label("at"))
+        sa.select(ledger.c.payment_id, ledger.c.at, ledger.c.amount_minor, ledger.c.currency)
         .where(
             ledger.c.payment_id.in_(list(payment_ids)),
             ledger.c.to_status == PaymentStatus.PAID.value,
         )
-        .group_by(ledger.c.payment_id)
+        .order_by(ledger.c.payment_id, ledger.c.version)
     )
-    return {row.payment_id: row.at for row in tx.run(statement)}
+    found: dict[str, tuple[datetime, Money | None]] = {}
+    for row in tx.run(statement):
+        money = None if row.amount_minor is None else Money(row.amount_minor, row.currency)
+        _, first = found.get(row.payment_id, (row.at, money))
+        found[row.payment_id] = (row.at, first)
+    return found

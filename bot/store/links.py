@@ -363,6 +363,29 @@ def facts_of(tx: Tx, uid: str) -> list[Fact]:
 _FACTS_OF = sa.select(fact).where(fact.c.uid == sa.bindparam("b_uid")).order_by(fact.c.id)
 
 
+def accept_fact(tx: Tx, uid: str, body_hash: str, *, override_id: int) -> int:
+    """Take a fact though its amount is not the one asked for; give the inbox row that told it."""
+    result = tx.run(
+        fact.update()
+        .where(fact.c.uid == uid, fact.c.body_hash == body_hash)
+        .values(accepted_by=override_id)
+        .returning(fact.c.inbox_id)
+    )
+    return int(result.scalar_one())
+
+
+def accepted_money(tx: Tx, payment_id: str) -> Money | None:
+    """What a person accepted for a payment instead of what was asked for, the newest."""
+    statement = (
+        sa.select(fact)
+        .where(fact.c.payment_id == payment_id, fact.c.accepted_by.is_not(None))
+        .order_by(fact.c.accepted_by.desc())
+        .limit(1)
+    )
+    row = tx.run(statement).mappings().first()
+    return None if row is None else _money_of(row)
+
+
 def _fact_of(row: RowMapping) -> Fact:
     return Fact(
         uid=row["uid"],

@@ -78,6 +78,7 @@ COLUMNS = tuple(
         "due_at",
         "expires_at",
         "is_overpaid",
+        "is_multi_link",
         "held_reason",
         "notify",
     )
@@ -102,6 +103,7 @@ def payment_of(row: RowMapping, prefix: str = "") -> Payment:
         due_at=row[f"{prefix}due_at"],
         expires_at=row[f"{prefix}expires_at"],
         is_overpaid=bool(row[f"{prefix}is_overpaid"]),
+        is_multi_link=bool(row[f"{prefix}is_multi_link"]),
         held_reason=row[f"{prefix}held_reason"],
         notify=row[f"{prefix}notify"],
     )
@@ -289,7 +291,9 @@ def _advance(
     return replace(current, status=new, version=version, held_reason=held_reason)
 
 
-def book(tx: Tx, current: Payment, *, uid: str, why: str, cause_inbox_id: int | None) -> Payment:
+def book(
+    tx: Tx, current: Payment, *, uid: str, money: Money, why: str, cause_inbox_id: int | None
+) -> Payment:
     """Enter money that moved without moving the payment, as a second link that was paid.
 
     Raises:
@@ -301,7 +305,7 @@ def book(tx: Tx, current: Payment, *, uid: str, why: str, cause_inbox_id: int | 
         current.status,
         why=why,
         uid=uid,
-        money=current.money,
+        money=money,
         cause_inbox_id=cause_inbox_id,
         held_reason=current.held_reason,
     )
@@ -331,6 +335,11 @@ def set_expiry(tx: Tx, payment_id: str, expires_at: datetime) -> None:
 def flag_overpaid(tx: Tx, payment_id: str) -> None:
     """Remember that two links of this payment were paid."""
     tx.run(payment.update().where(payment.c.id == payment_id).values(is_overpaid=True))
+
+
+def flag_multi_link(tx: Tx, payment_id: str) -> None:
+    """Remember that two links of this payment may be in somebody's hands."""
+    tx.run(payment.update().where(payment.c.id == payment_id).values(is_multi_link=True))
 
 
 def expired(tx: Tx, *, limit: int) -> list[Payment]:

@@ -192,6 +192,7 @@ payment = Table(
     Column("expires_at", UtcTime),
     Column("held_reason", Text),
     Column("is_overpaid", Boolean, nullable=False, server_default=text("false")),
+    Column("is_multi_link", Boolean, nullable=False, server_default=text("false")),
     Column("disputed_at", UtcTime),
     Column("dispute_words", Text),
     Column("created_at", UtcTime, nullable=False),

@@ -38,6 +38,7 @@ from tests.unit.dispatcher.items import (
     create_item,
     dispatcher_of,
     message_item,
+    texts_of,
 )
 
 WINDOWED = Limits(text_chars=1600, reports_delivery=True, reply_window_s=86_400)
@@ -216,3 +217,13 @@ async def test_an_earlier_try_is_looked_for_twice() -> None:
     channel = AskableChannel()
     assert await dispatcher_of(channel).perform(message_item(looks_left=2)) == Unfound()
     assert not channel.sent
+
+
+async def test_news_of_money_names_what_came() -> None:
+    channel = FakeChannel()
+    came = {"came": {"minor": 14999, "currency": "GTQ"}}
+    await dispatcher_of(channel).perform(message_item(purpose=Purpose.RECEIPT, payload=came))
+    await dispatcher_of(channel).perform(message_item(purpose=Purpose.RECEIPT))
+    first, second = texts_of(channel)
+    assert "Q149.99" in first
+    assert "Q150.00" in second

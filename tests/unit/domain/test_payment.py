@@ -16,6 +16,7 @@ from bot.domain.payment import (
     LinkFold,
     LinkStatus,
     PaymentStatus,
+    came_of,
     fold_link,
     may_move,
     payment_status_of,
@@ -143,6 +144,23 @@ def test_a_person_may_accept_another_amount() -> None:
 def test_a_refund_that_is_not_surely_partial_is_whole(money: Money | None) -> None:
     facts = [FACTS["approved"], fact(FactStatus.REFUNDED, "r", money)]
     assert fold_link(ASKED, facts).status is LinkStatus.REFUNDED
+
+
+def test_what_came_is_what_was_asked_or_what_a_person_accepted() -> None:
+    less = fact(FactStatus.APPROVED, "less", Money(9000, "GTQ"), is_accepted=True)
+    assert came_of(ASKED, [FACTS["denied"], FACTS["mismatch"]]) is None
+    assert came_of(ASKED, [FACTS["mismatch"], FACTS["approved"]]) == ASKED
+    for facts in permutations([less, FACTS["mismatch"], FACTS["approved"]]):
+        assert came_of(ASKED, facts) == less.money
+
+
+@pytest.mark.parametrize(
+    ("minor", "status"), [(9000, LinkStatus.REFUNDED), (8999, LinkStatus.PART_REFUNDED)]
+)
+def test_a_refund_is_whole_by_what_was_accepted(minor: int, status: LinkStatus) -> None:
+    less = fact(FactStatus.APPROVED, "less", Money(9000, "GTQ"), is_accepted=True)
+    facts = [less, fact(FactStatus.REFUNDED, "r", Money(minor, "GTQ"))]
+    assert fold_link(ASKED, facts).status is status
 
 
 @pytest.mark.parametrize("current", PaymentStatus)
