@@ -12,11 +12,12 @@ from bot.domain.payment import Alert
 from bot.domain.planned import Planned
 from bot.domain.recurring import Slot, days_of, write_rule
 from bot.domain.schedule import RunState, Schedule
+from bot.handlers.leaving import Leaving, leaving
 from bot.handlers.payment import PaymentRequest, RequestError, create_payment
 from bot.handlers.planning import tell_staff
 from bot.handlers.rules import Rules
 from bot.handlers.schedules import check_ask, free_slots, go_on, route_on, slots_after
-from bot.store import ledger, schedules
+from bot.store import ledger, people, schedules
 from bot.store.engine import Tx
 from bot.store.payments import request_hash
 
@@ -94,13 +95,17 @@ def _named(slots: list[Slot]) -> str:
 def _make(tx: Tx, rules: Rules, schedule: Schedule, slot: Slot) -> None:
     if not schedules.record(tx, schedule.id, [slot.day], RunState.MADE):
         return
+    phone = schedule.ask.phone
     try:
         check_ask(rules, schedule.ask)
-        created = create_payment(tx, rules, _request(rules, schedule, slot))
+        going = leaving(rules, phone, people.zones_told(tx, [phone]).get(phone), tx.now)
+        created = create_payment(tx, rules, _request(rules, schedule, slot, going))
     except RequestError as error:
         _fail(tx, rules, schedule, slot, str(error))
         return
     schedules.note_payment(tx, schedule.id, slot.day, created.payment.id)
+    if going.what is not None:
+        ledger.decide(tx, created.payment.id, going.what, going.why, next_at=going.at)
 
 
 def _fail(tx: Tx, rules: Rules, schedule: Schedule, slot: Slot, why: str) -> None:
@@ -108,7 +113,7 @@ def _fail(tx: Tx, rules: Rules, schedule: Schedule, slot: Slot, why: str) -> Non
     _tell(tx, rules, schedule, Alert.SCHEDULE_FAILED, [slot], why)
 
 
-def _request(rules: Rules, schedule: Schedule, slot: Slot) -> PaymentRequest:
+def _request(rules: Rules, schedule: Schedule, slot: Slot, going: Leaving) -> PaymentRequest:
     ask, key = schedule.ask, f"schedule:{schedule.id}:{slot.day}"
     return PaymentRequest(
         phone=ask.phone,
@@ -124,6 +129,7 @@ def _request(rules: Rules, schedule: Schedule, slot: Slot) -> PaymentRequest:
         idempotency_key=key,
         notify=schedule.notify,
         reminders=ask.reminders,
+        send_at=None if going.what is None else going.at,
         due_at=_due_at(schedule, slot.day),
     )
 
@@ -137,24 +143,35 @@ def _due_at(schedule: Schedule, day: date) -> datetime | None:
 
 
 def planned(tx: Tx, rules: Rules, until: datetime) -> list[Planned]:
-    """The payments that schedules will make until then, in order; nothing is written."""
+    """The payments of schedules whose link will leave until then, in order; nothing is written."""
+    coming = [
+        each
+        for each in schedules.due_until(tx, until, limit=_MOST_PLANNED)
+        if _can_be_made(rules, each)
+    ]
+    told = people.zones_told(tx, {each.ask.phone for each in coming})
     found = [
-        Planned(
-            at=max(slot.at, tx.now),
-            what="payment",
-            phone=schedule.ask.phone,
-            name=schedule.ask.name,
-            channel=route_on(rules, schedule.ask.route)[0],
-            money=schedule.ask.money,
-            concept=schedule.ask.concept,
-            rule=write_rule(schedule.rule),
-            schedule_id=schedule.id,
-        )
-        for schedule in schedules.due_until(tx, until, limit=_MOST_PLANNED)
-        if _can_be_made(rules, schedule)
+        _planned(rules, schedule, leaving(rules, phone, told.get(phone), max(slot.at, tx.now)))
+        for schedule in coming
+        for phone in [schedule.ask.phone]
         for slot in _until(tx, rules, schedule, until)
     ]
-    return sorted(found, key=lambda each: (each.at, each.schedule_id or ""))
+    soon = [each for each in found if each.at <= until]
+    return sorted(soon, key=lambda each: (each.at, each.schedule_id or ""))
+
+
+def _planned(rules: Rules, schedule: Schedule, going: Leaving) -> Planned:
+    return Planned(
+        at=going.at,
+        what="payment",
+        phone=schedule.ask.phone,
+        name=schedule.ask.name,
+        channel=route_on(rules, schedule.ask.route)[0],
+        money=schedule.ask.money,
+        concept=schedule.ask.concept,
+        rule=write_rule(schedule.rule),
+        schedule_id=schedule.id,
+    )
 
 
 def _can_be_made(rules: Rules, schedule: Schedule) -> bool:

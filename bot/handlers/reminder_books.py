@@ -101,7 +101,7 @@ def _book(
     slots: Mapping[str, Mapping[tuple[str, date], int]],
     waiting: tuple[Waiting, ...],
 ) -> Book:
-    region, zone = _home(rules, customer)
+    region, zone = home_of(rules, customer.phone, customer.time_zone)
     return Book(
         customer_id=customer.id,
         zone=zone,
@@ -123,13 +123,14 @@ def _book(
     )
 
 
-def _home(rules: Rules, customer: Reminded) -> tuple[str | None, ZoneInfo]:
-    """The country of a customer's number, and the zone where they are taken to be."""
-    region = identity.region(customer.phone)
-    told = customer.time_zone
-    if told is None and pack_of(rules.reminding.packs, region).has_several_zones:
-        told = _zone_told(customer.phone)
-    packs = rules.reminding.packs
+def home_of(rules: Rules, phone: str, told: str | None) -> tuple[str | None, ZoneInfo]:
+    """The country of a customer's number, and the zone where they are taken to be.
+
+    `told` is the zone on the customer's record, if it has one.
+    """
+    region, packs = identity.region(phone), rules.reminding.packs
+    if told is None and pack_of(packs, region).has_several_zones:
+        told = _zone_told(phone)
     return region, zone_of(override=told, region=region, packs=packs, default=rules.time_zone)
 
 

@@ -1,6 +1,7 @@
 """Customers, the addresses they are reached at, and what they consented to."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -81,6 +82,16 @@ def find_customer(tx: Tx, *, phone: str) -> Customer | None:
     statement = sa.select(customer).where(customer.c.person_key == person_key(phone))
     row = tx.run(statement).mappings().first()
     return None if row is None else customer_of(row)
+
+
+def zones_told(tx: Tx, phones: Iterable[str]) -> dict[str, str]:
+    """The time zones on the records of those customers, by number, that have one there."""
+    keys = {phone: person_key(phone) for phone in phones}
+    statement = sa.select(customer.c.person_key, customer.c.time_zone).where(
+        customer.c.person_key.in_(set(keys.values())), customer.c.time_zone.is_not(None)
+    )
+    known = {row.person_key: str(row.time_zone) for row in tx.run(statement)}
+    return {phone: known[key] for phone, key in keys.items() if key in known}
 
 
 def read_customer(tx: Tx, customer_id: int) -> Customer:
