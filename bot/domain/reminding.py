@@ -29,7 +29,10 @@ LISTED = 6
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A message that asked the customer for money and may have reached them."""
+    """A message that asked the customer for money and may have reached them.
+
+    `is_reminder` says that no person sent it just then: a link of a schedule is one too.
+    """
 
     outbox_id: int
     payment_id: str

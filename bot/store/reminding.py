@@ -18,6 +18,7 @@ from bot.store.links import link_of
 from bot.store.listed import among
 from bot.store.outbox import labelled
 from bot.store.payments import payment_of
+from bot.store.schedules import PAYMENT_PREFIX
 from bot.store.schema import conversation, customer, delivery, link, outbox, payment, reminder_slot
 from channels.base import DeliveryState
 
@@ -117,7 +118,7 @@ def asks_of(
             Ask(
                 outbox_id=row.id,
                 payment_id=row.payment_id,
-                is_reminder=row.purpose == Purpose.REMINDER.value,
+                is_reminder=row.purpose == Purpose.REMINDER.value or row.is_scheduled,
                 channel=row.channel,
                 at=row.at or row.updated_at,
                 is_delivered=row.delivery in _ARRIVED,
@@ -136,7 +137,9 @@ _ASKS = (
         outbox.c.delivery,
         outbox.c.updated_at,
         delivery.c.at,
+        payment.c.created_by.startswith(PAYMENT_PREFIX).label("is_scheduled"),
     )
+    .join(payment, payment.c.id == outbox.c.payment_id)
     .outerjoin(
         delivery, (delivery.c.outbox_id == outbox.c.id) & (delivery.c.try_no == outbox.c.tries)
     )

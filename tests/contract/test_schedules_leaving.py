@@ -1,4 +1,4 @@
-"""The links of schedules leave by the customer's own clock."""
+"""The links of schedules leave by the customer's own clock, and count as what is sent unasked."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -133,3 +133,28 @@ async def test_the_preview_says_when_links_leave(life: Life) -> None:
     assert [(each.at, each.phone) for each in planned] == left
     assert len({each.at.hour for each in planned}) > 1
     assert len(left) >= 7
+
+
+@pytest.mark.parametrize(
+    ("phone", "reminded"),
+    [
+        # Two days between two messages, two a week.
+        (CHILE, ["01-07 13:00", "01-12 13:00"]),
+        # Two a week by the merchant's own cap, the link included.
+        (GUATEMALA, ["01-06 16:00", "01-12 16:00"]),
+    ],
+)
+async def test_a_schedules_link_counts_as_what_is_sent_unasked(
+    life: Life, phone: str, reminded: list[str]
+) -> None:
+    made = await scheduled(life, phone, "monthly 5 09:00", "2026-01-05")
+    await fired(life, made)
+    await life.days(8)
+    assert [f"{went.at:%m-%d %H:%M}" for went in life.went] == reminded
+
+
+async def test_the_same_link_sent_by_hand_is_its_persons_business(life: Life) -> None:
+    life.world.clock.now = datetime(2026, 1, 5, 15, tzinfo=UTC)
+    await life.create()
+    await life.days(8)
+    assert [f"{went.at:%m-%d %H:%M}" for went in life.went][:2] == ["01-06 16:00", "01-08 16:00"]
