@@ -101,6 +101,7 @@ PROBES: Mapping[str, Probe] = {
     "fuzz": _fuzz,
     "create_x_callback": _race("create_x_callback"),
     "two_schedulers": _race("two_schedulers"),
+    "pay_x_reminder": _race("pay_x_reminder"),
 }
 BASE = {
     "books": BOOKS_STEPS,
@@ -108,6 +109,7 @@ BASE = {
     "fuzz": 300,
     "create_x_callback": 4,
     "two_schedulers": 4,
+    "pay_x_reminder": 4,
 }
 """How long each probe is run without a fault."""
 
@@ -130,6 +132,7 @@ CONTROLS: Mapping[str, Control] = {
     "synchronous=NORMAL": Control(planted.synchronous_normal, "powerloss", 60),
     "secrets compared as text": Control(planted.secrets_as_text, "fuzz", 1000),
     "worker loop returns silently": Control(planted.worker_returns_silently, "life"),
+    "money leaves the reminders": Control(planted.money_leaves_reminders, "pay_x_reminder", 2),
 }
 
 

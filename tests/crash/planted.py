@@ -2,7 +2,7 @@
 
 import functools
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -100,6 +100,15 @@ def no_slot_key(patch: Patch) -> None:
             tx, rules, replace(request, idempotency_key=None)
         ),
     )
+
+
+def money_leaves_reminders(patch: Patch) -> None:
+    cancel = outbox.cancel_waiting
+
+    def others(tx: Tx, *, purposes: Collection[Purpose], **how: Any) -> list[int]:
+        return cancel(tx, purposes=set(purposes) - {Purpose.REMINDER}, **how)
+
+    patch.setattr(outbox, "cancel_waiting", others)
 
 
 def recreate_after_exposure(patch: Patch) -> None:

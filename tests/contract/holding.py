@@ -1,0 +1,44 @@
+"""Two transactions on PostgreSQL, of which one is held open until the other waits for it."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from bot.domain.payment import Payment, PaymentStatus
+from bot.store.engine import Tx
+
+WAIT_S = 20.0
+Work = Callable[[Tx], object]
+
+
+def claim_held(booking: Work, claim: Work, payment: Payment) -> list[Work]:
+    """The booking begins once a row is claimed, and the claim ends once the booking waits for it.
+
+    The claim fails if the money is booked while it is still open.
+    """
+    is_claimed = threading.Event()
+
+    def book(tx: Tx) -> object:
+        assert is_claimed.wait(WAIT_S)
+        return booking(tx)
+
+    def hold(tx: Tx) -> object:
+        claimed = claim(tx)
+        is_claimed.set()
+        until = time.monotonic() + WAIT_S
+        while not tx.run(_IS_WAITED_FOR).scalar():
+            status = tx.run(_STATUS, {"id": payment.id}).scalar()
+            assert status != PaymentStatus.PAID.value, "the money did not wait for the reminder"
+            assert time.monotonic() < until, "the money was not booked at all"
+        return claimed
+
+    return [book, hold]
+
+
+_IS_WAITED_FOR = sa.text(
+    "select exists (select from pg_locks where not granted"
+    " and pg_backend_pid() = any(pg_blocking_pids(pid)))"
+)
+_STATUS = sa.text("select status from payment where id = :id")
