@@ -97,6 +97,11 @@ def _tell_check(checked: Json, file: Path, *, is_quiet: bool) -> None:
             f"{checked['without_reference']} rows have no reference: the same file sent twice "
             "would ask for them twice"
         )
+    if checked["again"]:
+        click.echo(
+            f"{checked['again']} rows repeat the phone and amount of another payment; they go, for "
+            "each has a reference of its own"
+        )
     for row in errors["rows"][:_SHOWN_ERRORS]:
         click.echo(f"row {row[0]}: {row[1]}")
     if errors["rows"]:

@@ -5,12 +5,12 @@ read from their text and never pass through a float.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.domain.bulk_columns import REQUIRED, Column, recognize
 from bot.domain.bulk_fields import BulkRules, read_row
-from bot.domain.bulk_row import Fault, RowRequest
+from bot.domain.bulk_row import Fault, RowRequest, Same
 from bot.domain.cards import hide_cards, holds_card
 
 MAX_BYTES = 5 * 1024 * 1024
@@ -45,12 +45,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class BulkRow:
-    """One checked row: a request if nothing is wrong with it; its cells by heading either way."""
+    """One checked row: a request if nothing is wrong with it; its cells by heading either way.
+
+    `is_again` marks a right row that asks somebody for a sum that they are asked for elsewhere too.
+    """
 
     number: int
     cells: Mapping[str, str]
     request: RowRequest | None
     faults: tuple[Fault, ...] = ()
+    is_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class Summary:
     countries: Mapping[str, int] = field(default_factory=dict)
     channels: Mapping[str, int] = field(default_factory=dict)
     without_reference: int = 0
+    again: int = 0
 
     @property
     def total(self) -> int:
@@ -81,7 +86,7 @@ def check(table: Table, rules: BulkRules) -> list[BulkRow]:
     columns = _columns(table)
     headings = unique_headings([hide_cards(heading) for heading in table.headings])
     rows = [_check_row(number, cells, headings, columns, rules) for number, cells in table.rows]
-    return list(_without_repeats(rows))
+    return list(_without_sames(_without_repeats(rows)))
 
 
 def _columns(table: Table) -> dict[Column, int]:
@@ -138,13 +143,32 @@ def _without_repeats(rows: Sequence[BulkRow]) -> Iterator[BulkRow]:
         if reference is None:
             yield row
         elif reference in first:
-            yield _with_fault(row, Fault("reference_twice", str(first[reference])))
+            yield with_fault(row, Fault("reference_twice", str(first[reference])))
         else:
             first[reference] = row.number
             yield row
 
 
-def _with_fault(row: BulkRow, fault: Fault) -> BulkRow:
+def _without_sames(rows: Iterable[BulkRow]) -> Iterator[BulkRow]:
+    """Let nobody be asked for one sum twice by a slip: only a reference says that it is meant."""
+    first: dict[Same, int] = {}
+    for row in rows:
+        if row.request is None:
+            yield row
+        elif row.request.same in first:
+            yield _once_more(row, Fault("same_twice", str(first[row.request.same])))
+        else:
+            first[row.request.same] = row.number
+            yield row
+
+
+def _once_more(row: BulkRow, fault: Fault) -> BulkRow:
+    is_meant = row.request is not None and row.request.reference is not None
+    return replace(row, is_again=True) if is_meant else with_fault(row, fault)
+
+
+def with_fault(row: BulkRow, fault: Fault) -> BulkRow:
+    """The row as one that cannot be sent."""
     return replace(row, request=None, faults=(*row.faults, fault))
 
 
@@ -156,8 +180,18 @@ def references(rows: Sequence[BulkRow]) -> list[str]:
 def mark_known(rows: Sequence[BulkRow], known: Collection[str]) -> list[BulkRow]:
     """Take out the rows whose reference belongs to a payment on the books."""
     return [
-        _with_fault(row, Fault("reference_known"))
+        with_fault(row, Fault("reference_known"))
         if row.request is not None and row.request.reference in known
+        else row
+        for row in rows
+    ]
+
+
+def mark_asked(rows: Sequence[BulkRow], asked: Collection[Same]) -> list[BulkRow]:
+    """Mark the rows that ask for what was asked just now; only a reference lets one go."""
+    return [
+        _once_more(row, Fault("same_now"))
+        if row.request is not None and row.request.same in asked
         else row
         for row in rows
     ]
@@ -176,6 +210,7 @@ def summarize(rows: Sequence[BulkRow]) -> Summary:
         countries=dict(Counter(request.country for request in right).most_common()),
         channels=dict(Counter(request.route[0] for request in right).most_common()),
         without_reference=sum(request.reference is None for request in right),
+        again=sum(row.is_again for row in rows if row.request is not None),
     )
 
 

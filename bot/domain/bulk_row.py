@@ -3,8 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
+from bot.domain.identity import person_key
 from bot.domain.money import Money
+
+Same: TypeAlias = tuple[str, Money]
+"""Who is asked, under one spelling, and for how much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,11 @@ class RowRequest:
     reference: str | None = None
     send_at: datetime | None = None
     due_at: datetime | None = None
+
+    @property
+    def same(self) -> Same:
+        """What a second request must not share with this one by a slip."""
+        return person_key(self.phone), self.money
 
     def document(self) -> dict[str, object]:
         """The same as JSON can hold it; what is not known is left out."""

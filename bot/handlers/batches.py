@@ -8,12 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.bulk import BulkRow, Summary, mark_known, references, summarize
+from bot.domain.bulk import (
+    BulkRow,
+    Summary,
+    mark_asked,
+    mark_known,
+    references,
+    summarize,
+)
 from bot.domain.bulk_fields import BulkRules
 from bot.domain.bulk_row import Fault, RowRequest, read_request, write_faults
+from bot.domain.money import Money
+from bot.handlers.limits import SAME_WITHIN
 from bot.handlers.payment import ConflictError, PaymentRequest, RequestError, create_payment
 from bot.handlers.rules import Rules
-from bot.store import batches, outbox
+from bot.store import batches, outbox, sales
 from bot.store.batches import Batch, Mark, Row
 from bot.store.engine import Tx
 from bot.store.payments import request_hash
@@ -64,8 +73,9 @@ def bulk_rules(rules: Rules, *, now: datetime, route: tuple[str, ...] = ()) -> B
 
 
 def against_books(tx: Tx, rows: Sequence[BulkRow]) -> list[BulkRow]:
-    """The rows, without those whose reference is on the books already."""
-    return mark_known(rows, batches.known_references(tx, references(rows)))
+    """The rows, without those that are on the books already: their reference, or the same sum."""
+    known = mark_known(rows, batches.known_references(tx, references(rows)))
+    return mark_asked(known, sales.all_since(tx, tx.now - SAME_WITHIN))
 
 
 def open_batch(
@@ -84,6 +94,11 @@ def open_batch(
         tx, batch_id, checked, filename=filename, created_by=created_by, notify=notify
     )
     return Opened(batch, summarize(checked), checked)
+
+
+def amounts_of(rows: Sequence[BulkRow]) -> list[Money]:
+    """What the right rows ask for."""
+    return [row.request.money for row in rows if row.request is not None]
 
 
 _WHY_NOT: Mapping[str, str] = {
@@ -161,6 +176,8 @@ def _room(tx: Tx, rules: Rules, lane: str) -> int:
 def _make_one(tx: Tx, rules: Rules, batch: Batch, row: Row, request: RowRequest) -> Mark:
     if request.due_at is not None and request.due_at <= tx.now:
         return Mark(row.id, "failed", reason=write_faults([Fault("due_past")]))
+    if _was_just_asked(tx, request):
+        return Mark(row.id, "failed", reason=write_faults([Fault("same_now")]))
     try:
         created = create_payment(tx, rules, _payment_request(batch, row, request))
     except ConflictError:
@@ -168,6 +185,14 @@ def _make_one(tx: Tx, rules: Rules, batch: Batch, row: Row, request: RowRequest)
     except RequestError as error:
         return Mark(row.id, "failed", reason=write_faults([Fault("refused", str(error))]))
     return Mark(row.id, "created", payment_id=created.payment.id)
+
+
+def _was_just_asked(tx: Tx, request: RowRequest) -> bool:
+    """Whether a row without a reference repeats what came after its file was checked."""
+    if request.reference is not None:
+        return False
+    since = tx.now - SAME_WITHIN
+    return sales.same_since(tx, phone=request.phone, money=request.money, since=since) is not None
 
 
 def _payment_request(batch: Batch, row: Row, request: RowRequest) -> PaymentRequest:

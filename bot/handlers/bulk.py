@@ -8,10 +8,13 @@ from datetime import timedelta
 
 from bot.domain.bulk import MAX_BYTES, FileError, Summary
 from bot.domain.delivery import Done, FileFetched, Outcome, Refused, backoff_s
+from bot.domain.money import Money
 from bot.domain.staff import Action, may
-from bot.handlers.batches import BatchError, Opened, move_batch, open_batch
+from bot.handlers import bulk_approval
+from bot.handlers.batches import BatchError, Opened, amounts_of, move_batch, open_batch
 from bot.handlers.bulk_card import show_card
 from bot.handlers.bulk_report import error_report
+from bot.handlers.limits import judge, within_limits
 from bot.handlers.replies import Choice, Reply, owe_reply
 from bot.handlers.rules import Rules
 from bot.store import batches, conversations, outbox
@@ -102,13 +105,19 @@ def on_fetched(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) -> None
         _say_unreadable(tx, staff, to, filename, checked, key=key)
         return
     notify = f"{to.channel.value}:{to.value}"
-    opened = open_batch(
-        tx, rules, checked, filename=filename, created_by=staff.actor, notify=notify
-    )
-    _say_summary(tx, staff, to, opened, key=key)
+    rows = within_limits(rules, staff, checked)
+    opened = open_batch(tx, rules, rows, filename=filename, created_by=staff.actor, notify=notify)
+    judged = judge(tx, rules, staff, amounts_of(opened.rows))
+    if judged.room is not None:
+        batches.move(tx, opened.batch.id, batches.CANCELLED)
+        _say_over_day(tx, staff, to, opened.batch, judged.room, key=key)
+    else:
+        _say_summary(tx, staff, to, opened, key=key, over_alone=judged.over_alone)
 
 
-def _say_summary(tx: Tx, staff: Staff, to: Address, opened: Opened, *, key: str) -> None:
+def _say_summary(
+    tx: Tx, staff: Staff, to: Address, opened: Opened, *, key: str, over_alone: int
+) -> None:
     """One message: the sums, the wrong rows as a file, and the question."""
     batch, summary = opened.batch, opened.summary
     choices: tuple[Choice, ...] = ()
@@ -124,7 +133,8 @@ def _say_summary(tx: Tx, staff: Staff, to: Address, opened: Opened, *, key: str)
     if errors:
         file = {"report": "errors", "filename": batch.filename, "lines": errors}
     phrase = "bulk.summary" if summary.right else "bulk.nothing_right"
-    reply = Reply(phrase, _sums(batch.filename, summary), choices=choices, file=file)
+    values = _sums(batch.filename, summary) | {"over_alone": over_alone}
+    reply = Reply(phrase, values, choices=choices, file=file)
     owe_reply(tx, to, reply, key=key, customer_id=None, locale=staff.locale)
 
 
@@ -139,6 +149,7 @@ def _sums(filename: str, summary: Summary) -> dict[str, object]:
         ],
         "countries": [{"code": code, "rows": rows} for code, rows in countries],
         "without_reference": summary.without_reference,
+        "again": summary.again,
     }
 
 
@@ -174,6 +185,9 @@ def on_button(
     if batch is None:
         _say(tx, staff, to, "too_late", {}, key=key, answers=message.tap_id)
         return
+    is_new = action == "bulk_confirm" and batch.status == batches.CHECKED
+    if is_new and not _may_go_now(tx, rules, staff, message, batch, key=key):
+        return
     moved = _move(tx, batch, action)
     if moved is None:
         _say(tx, staff, to, "too_late", {}, key=key, answers=message.tap_id)
@@ -186,6 +200,43 @@ def on_button(
         _say(tx, staff, to, "dropped", values, key=key, answers=message.tap_id)
     else:
         show_card(tx, moved, staff, answers=message.tap_id, key=key)
+
+
+def _may_go_now(
+    tx: Tx, rules: Rules, staff: Staff, message: InboundMessage, batch: Batch, *, key: str
+) -> bool:
+    """Whether a file may go without more ado: limits are looked at again, for others went since."""
+    to = message.sender
+    judged = judge(tx, rules, staff, batches.ready_amounts(tx, batch.id))
+    if judged.room is not None:
+        _say_over_day(tx, staff, to, batch, judged.room, key=key, answers=message.tap_id)
+    elif judged.over_limit:
+        values = {"filename": {"text": batch.filename}, "rows": judged.over_limit}
+        _say(tx, staff, to, "over_limit", values, key=key, answers=message.tap_id)
+    elif judged.over_alone:
+        told = bulk_approval.ask_others(tx, rules, staff, batch, over_alone=judged.over_alone)
+        values = {"filename": {"text": batch.filename}, "told": told}
+        _say(tx, staff, to, "waits_for_second", values, key=key, answers=message.tap_id)
+    else:
+        return True
+    return False
+
+
+def _say_over_day(
+    tx: Tx,
+    staff: Staff,
+    to: Address,
+    batch: Batch,
+    room: Money,
+    *,
+    key: str,
+    answers: str | None = None,
+) -> None:
+    values = {
+        "filename": {"text": batch.filename},
+        "room": {"minor": room.minor, "currency": room.currency},
+    }
+    _say(tx, staff, to, "over_day", values, key=key, answers=answers)
 
 
 def _move(tx: Tx, batch: Batch, action: str) -> Batch | None:

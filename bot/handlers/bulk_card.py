@@ -77,7 +77,7 @@ def show_progress(tx: Tx, rules: Rules) -> int:
         is_over = batch.status in _OVER and not batch_results.progress(tx, batch.id).waiting
         if is_over:
             batches.end(tx, batch.id)
-        staff = _who(tx, batch)
+        staff = who_sent(tx, batch)
         if staff is None or (batch.status == batches.PAUSED and not is_over):
             continue
         if is_over or _can_edit(rules, batch):
@@ -93,7 +93,7 @@ def _can_edit(rules: Rules, batch: Batch) -> bool:
     return to is not None and to.channel in rules.edits
 
 
-def _who(tx: Tx, batch: Batch) -> Staff | None:
+def who_sent(tx: Tx, batch: Batch) -> Staff | None:
     """Whose chat a batch is told to, as long as they are in."""
     to = parse_target(batch.notify or "")
     # A private chat with a Telegram bot has the number of the person in it.

@@ -9,6 +9,7 @@ from bot.domain.pins import looks_like_pin
 from bot.domain.staff import Action
 from bot.handlers import (
     bulk,
+    bulk_approval,
     menus,
     staff_alerts,
     staff_approval,
@@ -144,6 +145,8 @@ def _act(desk: Desk, action: str, data: Mapping[str, object], *, is_proved: bool
         staff_charge.on_button(desk, action, data)
     elif action in _OF_PAYMENT:
         _act_on_payment(desk, action, data, is_proved=is_proved)
+    elif action in _OF_FILE:
+        _decide_on_file(desk, action, data, is_proved=is_proved)
     elif action.startswith("bulk_"):
         bulk.on_button(
             desk.tx, desk.rules, desk.staff, desk.message, action, data, inbox_id=desk.inbox_id
@@ -174,6 +177,21 @@ def _act_on_payment(
         if is_proved:
             desk.go_to(IDLE)
         act(desk, payment)
+
+
+_OF_FILE = {"file_approve": bulk_approval.approve, "file_refuse": bulk_approval.refuse}
+
+
+def _decide_on_file(
+    desk: Desk, action: str, data: Mapping[str, object], *, is_proved: bool
+) -> None:
+    """Be the second person for a file, by PIN where that is needed."""
+    if desk.may(Action.APPROVE) and desk.needs_pin(Action.APPROVE) and not is_proved:
+        staff_pin.ask(desk, action, data)
+        return
+    if is_proved:
+        desk.go_to(IDLE)
+    _OF_FILE[action](desk, str(data["batch"]))
 
 
 def _on_file(desk: Desk) -> None:
@@ -212,6 +230,9 @@ def _on_command(desk: Desk, asked: Asked | None) -> None:
 def _on_payment_command(desk: Desk, asked: Asked) -> None:
     if asked.reference is None:
         desk.say("needs_reference", {"command": asked.command.value})
+        return
+    if asked.command is Command.APPROVE and asked.reference.startswith(bulk_approval.PREFIX):
+        _decide_on_file(desk, "file_approve", {"batch": asked.reference}, is_proved=False)
         return
     payment = desk.find(asked.reference)
     if payment is not None:

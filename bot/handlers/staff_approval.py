@@ -1,13 +1,16 @@
 """The second person: a large amount waits, held and without a link, for somebody else's yes."""
 
+from bot.domain import identity
 from bot.domain.payment import Payment
 from bot.domain.staff import Action, may
 from bot.handlers import cards
 from bot.handlers.payment import cancel_payment, resend
 from bot.handlers.replies import Choice, Reply, owe_reply
+from bot.handlers.rules import Rules
 from bot.handlers.staff_desk import Desk
-from bot.store import conversations
+from bot.store import conversations, people
 from bot.store import staff as staff_store
+from bot.store.engine import Tx
 from bot.store.staff import Staff
 
 
@@ -16,7 +19,7 @@ def ask_others(desk: Desk, payment: Payment) -> None:
     others = [
         member
         for member in staff_store.active(desk.tx)
-        if member.id != desk.staff.id and may(member.role, Action.APPROVE)
+        if may_ask(desk.tx, desk.rules, desk.staff, member)
     ]
     if not others:
         desk.say("nobody_approves")
@@ -24,9 +27,36 @@ def ask_others(desk: Desk, payment: Payment) -> None:
         _ask(desk, payment, member)
 
 
+def may_ask(tx: Tx, rules: Rules, asker: Staff, member: Staff) -> bool:
+    """Whether a member is a second person to what another asks for, and can be written to."""
+    can_hear = member.at is not None and member.at.channel in rules.couriers
+    is_other = not is_same_person(tx, asker, member)
+    return can_hear and is_other and may(member.role, Action.APPROVE)
+
+
+def is_same_person(tx: Tx, one: Staff, other: Staff) -> bool:
+    """Whether two memberships are known to be one person's, who joined on two channels.
+
+    A Telegram chat whose owner shared their own contact is known by its number.
+    """
+    if one.id == other.id:
+        return True
+    mine, theirs = _number_of(tx, one), _number_of(tx, other)
+    return mine is not None and theirs is not None and identity.is_same_person(mine, theirs)
+
+
+def _number_of(tx: Tx, member: Staff) -> str | None:
+    if member.phone is not None or member.at is None:
+        return member.phone
+    reach = people.reach_of(tx, member.at)
+    if reach is None or reach.customer_id is None:
+        return None
+    return people.read_customer(tx, reach.customer_id).phone
+
+
 def _ask(desk: Desk, payment: Payment, member: Staff) -> None:
     to = member.at
-    if to is None or to.channel not in desk.rules.couriers:
+    if to is None:
         return
     choices: tuple[Choice, ...] = ()
     # Numbered choices would take the place of whatever this person is answering right now.
@@ -81,7 +111,8 @@ def _may_decide(desk: Desk, payment: Payment) -> bool:
     if payment.held_reason != cards.APPROVAL:
         desk.say("nothing_to_approve", {"id": payment.id})
         return False
-    if payment.created_by.startswith(desk.staff.actor_prefix):
+    asker = staff_store.by_actor(desk.tx, payment.created_by)
+    if asker is not None and is_same_person(desk.tx, asker, desk.staff):
         desk.say("not_your_own")
         return False
     return True

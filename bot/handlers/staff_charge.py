@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 
 from bot.domain.cards import hide_cards
 from bot.domain.commands import ChargeError, ChargeProblem, parse_charge
@@ -12,6 +11,7 @@ from bot.domain.payment import Customer, Payment
 from bot.domain.staff import Action, CapProblem
 from bot.domain.staff_dialogue import Draft, Step, answer
 from bot.handlers import cards, staff_approval, staff_pin
+from bot.handlers.limits import SAME_WITHIN, asked_today
 from bot.handlers.payment import PaymentRequest, create_payment
 from bot.handlers.replies import Choice
 from bot.handlers.rules import Preview
@@ -22,8 +22,6 @@ from channels.base import ChannelName
 
 FORM = "staff_form"
 CARD = "staff_card"
-_DAY = timedelta(hours=24)
-_SAME_WITHIN = timedelta(minutes=10)
 _USUAL_ROUTE = (ChannelName.WHATSAPP, ChannelName.SMS)
 _BY_HAND = "web"
 _COURIERS = (ChannelName.WHATSAPP, ChannelName.SMS, ChannelName.TELEGRAM)
@@ -142,12 +140,7 @@ def route_of(desk: Desk, draft: Draft, customer: Customer | None) -> tuple[str, 
 def is_within_caps(desk: Desk, money: Money) -> bool:
     """Whether the amount may be asked for; if not, says why."""
     staff, caps = desk.staff, desk.rules.caps
-    today = sales.asked_since(
-        desk.tx,
-        actor_prefix=staff.actor_prefix,
-        currency=money.currency,
-        since=desk.tx.now - _DAY,
-    )
+    today = asked_today(desk.tx, staff, money.currency)
     problem = caps.check(staff.role, money, today_minor=today)
     if problem is None:
         return True
@@ -210,7 +203,7 @@ def _confirm(desk: Desk, draft_id: str, *, is_sure: bool) -> None:
     if phone is None or money is None or not desk.may(Action.CHARGE):
         desk.say("forbidden")
         return
-    since = desk.tx.now - _SAME_WITHIN
+    since = desk.tx.now - SAME_WITHIN
     same = sales.same_since(desk.tx, phone=phone, money=money, since=since)
     if same is not None and not is_sure:
         values = {

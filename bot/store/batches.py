@@ -9,6 +9,7 @@ from sqlalchemy.engine import RowMapping
 
 from bot.domain.bulk import BulkRow
 from bot.domain.bulk_row import write_faults
+from bot.domain.money import Money
 from bot.store.engine import Tx
 from bot.store.schema import batch, batch_row, outbox, payment
 
@@ -174,6 +175,32 @@ def ready(tx: Tx, batch_id: str, *, limit: int) -> list[Row]:
     if not tx.is_sqlite:
         statement = statement.with_for_update(skip_locked=True)
     return [row_of(row) for row in tx.run(statement).mappings()]
+
+
+def ready_amounts(tx: Tx, batch_id: str) -> list[Money]:
+    """What the rows that are no payment yet ask for."""
+    request = batch_row.c.request["request"]
+    statement = sa.select(
+        request["minor"].as_integer().label("minor"),
+        request["currency"].as_string().label("currency"),
+    ).where(batch_row.c.batch_id == batch_id, batch_row.c.state == "ready")
+    return [Money(row.minor, row.currency) for row in tx.run(statement)]
+
+
+def still_to_ask(tx: Tx, *, actor_prefix: str, currency: str) -> int:
+    """What confirmed files of a member of staff have yet to ask for, in minor units."""
+    request = batch_row.c.request["request"]
+    statement = (
+        sa.select(sa.func.coalesce(sa.func.sum(request["minor"].as_integer()), 0))
+        .join(batch, batch.c.id == batch_row.c.batch_id)
+        .where(
+            batch.c.status.in_([SENDING, PAUSED]),
+            batch.c.created_by.startswith(actor_prefix, autoescape=True),
+            batch_row.c.state == "ready",
+            request["currency"].as_string() == currency,
+        )
+    )
+    return int(tx.run(statement).scalar_one())
 
 
 def row_of(row: RowMapping) -> Row:

@@ -73,6 +73,16 @@ def same_since(tx: Tx, *, phone: str, money: Money, since: datetime) -> Payment 
     return None if row is None else payment_of(row)
 
 
+def all_since(tx: Tx, since: datetime) -> set[tuple[str, Money]]:
+    """Who was asked since then, by person key, and for how much; what was cancelled is left out."""
+    statement = (
+        sa.select(customer.c.person_key, payment.c.amount_minor, payment.c.currency)
+        .join(customer, customer.c.id == payment.c.customer_id)
+        .where(payment.c.created_at > since, payment.c.status != PaymentStatus.CANCELLED.value)
+    )
+    return {(row.person_key, Money(row.amount_minor, row.currency)) for row in tx.run(statement)}
+
+
 def is_settled(tx: Tx, payment_id: str) -> bool:
     """Whether a person said that the payment was paid by other means."""
     statement = sa.select(override.c.id).where(

@@ -100,6 +100,14 @@ def read(tx: Tx, staff_id: int) -> Staff | None:
     return None if row is None else _staff_of(row)
 
 
+def by_actor(tx: Tx, actor: str) -> Staff | None:
+    """The member whom the books name so, removed ones too; None if it is none of the staff."""
+    kind, _, rest = actor.partition(":")
+    number = rest.partition(" ")[0]
+    is_staff = kind == "staff" and number.isascii() and number.isdecimal() and len(number) < 10
+    return read(tx, int(number)) if is_staff else None
+
+
 def active(tx: Tx) -> list[Staff]:
     """Everybody who is in now, oldest first."""
     statement = sa.select(staff).where(staff.c.removed_at.is_(None)).order_by(staff.c.id)

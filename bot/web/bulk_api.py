@@ -139,6 +139,7 @@ class BulkEndpoints:
             "countries": dict(summary.countries),
             "channels": dict(summary.channels),
             "without_reference": summary.without_reference,
+            "again": summary.again,
             "errors": {"columns": columns, "rows": lines},
         }
 

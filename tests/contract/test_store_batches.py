@@ -141,3 +141,21 @@ async def test_ten_thousand_rows_are_kept_and_read_back(world: World) -> None:
     assert await world.run(count) == (10_000, 0)
     again = await world.run(lambda tx: batch_results.progress(tx, batch.id))
     assert again.ready == 10_000
+
+
+async def test_what_confirmed_files_have_yet_to_ask_for_is_known(world: World) -> None:
+    dollars = BulkRow(4, {}, RowRequest("+50250000004", "GT", Money(700, "USD"), ("sms",)))
+    batch = await opened(world, row(2), row(3), dollars)
+    amounts = await world.run(lambda tx: batches.ready_amounts(tx, batch.id))
+    assert sorted(each.minor for each in amounts) == [700, 1500, 1500]
+    assert await to_ask(world, "GTQ") == 0
+    await world.run(lambda tx: move_batch(tx, batch.id, batches.SENDING))
+    assert [await to_ask(world, code) for code in ("GTQ", "USD")] == [3000, 700]
+    await world.run(lambda tx: send_some(tx, RULES))
+    assert await to_ask(world, "GTQ") == 0
+
+
+async def to_ask(world: World, currency: str) -> int:
+    return await world.run(
+        lambda tx: batches.still_to_ask(tx, actor_prefix="ana", currency=currency)
+    )

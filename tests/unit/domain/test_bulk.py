@@ -10,6 +10,7 @@ from bot.domain.bulk import (
     FileError,
     Table,
     check,
+    mark_asked,
     mark_known,
     neutral,
     plain,
@@ -236,3 +237,24 @@ def test_faults_survive_being_kept() -> None:
     faults = [Fault("phone_too_short"), Fault("reference_twice", "17")]
     assert read_faults(write_faults(faults)) == faults
     assert read_faults(None) == []
+
+
+def test_nobody_is_asked_for_one_sum_twice_by_a_slip() -> None:
+    again = {"telefono": "+502 5555-0101", "monto": "150", "moneda": "GTQ"}
+    other = GOOD | {"monto": "151.00"}
+    meant = again | {"referencia": "B-2"}
+    first, slip, third, fourth = check(table(GOOD, again, other, meant), RULES)
+    assert [each.is_again for each in (first, third, fourth)] == [False, False, True]
+    assert first.request is not None
+    assert [str(fault) for fault in slip.faults] == ["same_twice=2"]
+    assert fourth.request is not None
+    assert summarize([first, slip, third, fourth]).again == 1
+
+
+def test_what_was_asked_just_now_goes_again_only_with_a_reference() -> None:
+    rows = check(table(GOOD, GOOD | {"monto": "7.00", "referencia": "C"}), RULES)
+    asked = {("+50255550101", Money(15000, "GTQ")), ("+50255550101", Money(700, "GTQ"))}
+    slip, meant = mark_asked(rows, asked)
+    assert slip.request is None
+    assert [str(fault) for fault in slip.faults] == ["same_now"]
+    assert meant.is_again
