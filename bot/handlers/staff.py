@@ -23,7 +23,7 @@ from bot.handlers import (
 )
 from bot.handlers.rules import Rules
 from bot.handlers.staff_desk import IDLE, Desk
-from bot.store import conversations, payments, people
+from bot.store import conversations, inbox, payments, people
 from bot.store import staff as staff_store
 from bot.store.engine import Tx
 from bot.store.staff import Staff
@@ -268,8 +268,19 @@ _PLAIN: dict[Command, Callable[[Desk, Asked], None]] = {
 }
 
 
+def _may_be_pin(desk: Desk) -> bool:
+    """Whether this is an answer to a question for the PIN, or a PIN that nobody asked for."""
+    if desk.conversation.state in (staff_pin.NEW_PIN, staff_pin.PIN):
+        return True
+    if desk.conversation.state == staff_charge.FORM:
+        return False
+    return desk.staff.pin_hash is not None and looks_like_pin(desk.message.text.strip())
+
+
 def _on_text(desk: Desk) -> None:
     """Free text: an answer to what was asked, else something for a customer, else help."""
+    if _may_be_pin(desk):
+        inbox.forget_body(desk.tx, desk.inbox_id)
     match desk.conversation.state:
         case staff_pin.NEW_PIN:
             staff_pin.on_new(desk)
@@ -279,7 +290,7 @@ def _on_text(desk: Desk) -> None:
                 _act(desk, *proved, is_proved=True)
         case staff_charge.FORM:
             staff_charge.on_answer(desk)
-        case _ if desk.staff.pin_hash is not None and looks_like_pin(desk.message.text.strip()):
+        case _ if _may_be_pin(desk):
             # A PIN that comes too late must not be passed on to a customer.
             desk.say("pin_unexpected")
         case _:

@@ -205,6 +205,15 @@ _FINISH = (
 )
 
 
+def forget_body(tx: Tx, item_id: int) -> None:
+    """Keep nothing of what an item said, to be called by the transaction that ends it.
+
+    Until that is committed the bytes stay, so that a death before it loses nothing; a repeat of the
+    event only counts up, and brings them back no more.
+    """
+    tx.run(inbox.update().where(inbox.c.id == item_id).values(body=b""))
+
+
 def postpone(tx: Tx, item: InboxItem, *, delay: timedelta, error: str) -> None:
     """Give an item back, to be taken again after `delay`; nothing if it is no longer held."""
     tx.run(

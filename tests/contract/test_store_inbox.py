@@ -209,3 +209,24 @@ async def test_what_kills_its_worker_is_taken_alone_and_then_set_aside(world: Wo
         await world.run(functools.partial(inbox.finish, item=item))
     states = await world.select("select status, count(*) from inbox group by status order by 1")
     assert states == [("dead", 1), ("done", 2)]
+
+
+async def test_what_an_item_said_is_forgotten_only_once_it_is_ended(world: World) -> None:
+    await record(world, received("1", b"Body=4826"))
+    [item] = await claim(world, "a")
+
+    def dies(tx: Tx) -> None:
+        inbox.finish(tx, item)
+        inbox.forget_body(tx, item.id)
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        await world.run(dies)
+    await world.run(lambda tx: inbox.release_lapsed(tx, all_claims=True))
+    [again] = await claim(world, "b")
+    assert again.body == b"Body=4826"
+    await world.run(lambda tx: inbox.finish(tx, again))
+    await world.run(lambda tx: inbox.forget_body(tx, again.id))
+    await record(world, received("1", b"Body=4826"))
+    kept = await world.select("select body, seen_count from inbox")
+    assert [(bytes(body), seen) for body, seen in kept] == [(b"", 2)]

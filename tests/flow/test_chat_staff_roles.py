@@ -171,10 +171,13 @@ async def test_a_pin_is_never_kept_or_said_again(service: Service) -> None:
             ("audit", "after"),
             ("button", "data"),
             ("staff", "pin_hash"),
+            ("inbox", "body"),
         ):
             rows = await service.select(
-                f"select count(*) from {table} where {column} like :pin",  # noqa: S608
+                f"select count(*) from {table}"  # noqa: S608
+                f" where cast({column} as text) like :pin or cast({column} as text) like :form",
                 pin=f'%"{PIN}"%',
+                form=f"%Body={PIN}%",
             )
             assert rows == [(0,)]
 
