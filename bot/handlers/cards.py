@@ -19,6 +19,7 @@ from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
 from bot.store.promises import PromiseState
 from bot.store.showing import Row
+from bot.store.staff import has_left
 from channels.base import Address, DeliveryState
 
 APPROVAL = "approval"
@@ -111,7 +112,7 @@ def refresh(tx: Tx, payment_id: str) -> None:
     A card whose last message is still on its way is left alone: it is looked at again once that
     message has ended, so that no edit overtakes another.
     """
-    cards = sales.cards_of(tx, [payment_id])
+    cards = _cards_read(tx, payment_id)
     if not cards:
         return
     payment = payments.read(tx, payment_id)
@@ -119,11 +120,16 @@ def refresh(tx: Tx, payment_id: str) -> None:
         return
     _show_qr_where_wanted(tx, payment, cards)
     view = view_of(tx, payment)
-    for card in sales.cards_of(tx, [payment_id]):
+    for card in _cards_read(tx, payment_id):
         shown = _Shown.read(card.shown)
         if card.is_under_way or shown.digest == _digest(view) or not shown.number:
             continue
         _update(tx, card, shown, view)
+
+
+def _cards_read(tx: Tx, payment_id: str) -> list[sales.Card]:
+    """The cards of a payment that somebody who is still in may look at."""
+    return [card for card in sales.cards_of(tx, [payment_id]) if not has_left(tx, card.to)]
 
 
 def refresh_settled(tx: Tx, items: Sequence[OutboxItem]) -> None:

@@ -10,7 +10,7 @@ from bot.handlers.replies import owe_message
 from bot.handlers.rules import Dispatches, Rules
 from bot.store import deliveries, ledger, links, outbox
 from bot.store.engine import Tx
-from bot.store.staff import find_active
+from bot.store.staff import find_active, has_left
 from channels.base import Address, ChannelName
 
 _CREATE_FOR = timedelta(hours=24)
@@ -139,13 +139,16 @@ def tell_staff(
 ) -> None:
     """Owe news to the staff address where one is set, and to whoever created the payment.
 
-    `notify` is whom else it concerns where there is no payment; `came` is what was paid.
+    `notify` is whom else it concerns where there is no payment; `came` is what was paid. Whoever
+    left hears nothing more.
     """
     amount = {} if payment is None else told_amount(payment, came)
     targets = {payment.notify if payment is not None else notify, rules.staff}
     for number, target in enumerate(sorted(filter(None, targets))):
         at = parse_target(target)
         if at is None or at.channel not in rules.couriers:
+            continue
+        if target != rules.staff and has_left(tx, at):
             continue
         owe_message(
             tx,

@@ -94,6 +94,19 @@ def find_active(tx: Tx, sender: Address, user_id: str | None) -> Staff | None:
     return None if row is None else _staff_of(row)
 
 
+def has_left(tx: Tx, at: Address) -> bool:
+    """Whether this is the chat of somebody who was put out, and so is told nothing any more."""
+    if at.channel is ChannelName.TELEGRAM:
+        which = staff.c.telegram_chat_id == at.value
+    elif at.channel is ChannelName.WHATSAPP:
+        which = staff.c.phone == at.value
+    else:
+        return False
+    statement = sa.select(staff.c.removed_at).where(which)
+    ends = tx.run(statement).scalars().all()
+    return bool(ends) and None not in ends
+
+
 def read(tx: Tx, staff_id: int) -> Staff | None:
     """The member with this id, removed ones too."""
     row = tx.run(sa.select(staff).where(staff.c.id == staff_id)).mappings().first()

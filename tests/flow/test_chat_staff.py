@@ -347,3 +347,18 @@ def replay_since(tx: Tx, last_id: int) -> None:
     """Have everything since then handled once more, as if its marks had been lost."""
     tx.run(sa.text("update inbox set status = 'new' where id > :id"), {"id": last_id})
     tx.wake("inbox")
+
+
+async def test_whoever_was_put_out_hears_of_no_money(service: Service, door: str) -> None:
+    customer = new_person(service)
+    async with seller(service, door) as marta:
+        found = await service.read({"id": await marta.charges(customer.phone)})
+        removed = await service.http.post(f"/v1/staff/{marta.id}/remove", json={"by": "boss"})
+        assert removed.status_code == 200
+        await marta.rests()
+        before = marta.shown()
+        service.sandbox.migo.approve(service.uid_of(found))
+        await service.until_status(found, "paid")
+        await service.until_message(found, "receipt", *ARRIVED)
+        await marta.rests()
+        assert marta.shown() == before
