@@ -49,6 +49,7 @@ def check_all(settings: Settings) -> Iterator[Finding]:
     """Look at everything, quickest first."""
     yield from _settings()
     yield from _channels(settings)
+    yield from _staff(settings)
     yield from _migo(settings)
     yield from _templates(settings)
     yield from _reminders(settings)
@@ -80,6 +81,21 @@ def _channels(settings: Settings) -> Iterator[Finding]:
             known = ", ".join(sorted(_KNOWN_MIGO_CHANNELS))
             text = f"{name}={value}: Migo documents only {known}"
             yield Finding(Level.WARN, "MIGO_CHANNELS", text)
+
+
+def _staff(settings: Settings) -> Iterator[Finding]:
+    """Where news goes that nobody asked for, and customers who ask for a person."""
+    target = settings.sending.staff_notify
+    if target is None:
+        text = "not set: who asks for a person is told to everybody who may talk, alerts to nobody"
+        yield Finding(Level.WARN, "STAFF_NOTIFY", text)
+        return
+    name = target.partition(":")[0]
+    off = {channel.value for channel, _ in settings.channels_off()}
+    if name in off:
+        yield Finding(Level.WARN, "STAFF_NOTIFY", f"{name} is off, so nothing is told there")
+    else:
+        yield Finding(Level.OK, "STAFF_NOTIFY", f"news for staff goes out over {name}")
 
 
 def _migo(settings: Settings) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from bot.domain.delivery import (
 )
 from bot.handlers import cards
 from bot.handlers.consent import learn_block
-from bot.handlers.fallback import next_channel
+from bot.handlers.fallback import next_channel, tell_undeliverable
 from bot.handlers.rules import Rules
 from bot.store import deliveries, ledger, outbox
 from bot.store.engine import Tx
@@ -113,6 +113,8 @@ def _on_failed(
         outbox.again(tx, item.id, at=tx.now + _SECOND_TRY, error=why)
     elif item.purpose not in (None, Purpose.STAFF, Purpose.REPLY):
         next_channel(tx, rules, item, why=why, may_have_left=True)
+    elif item.purpose is Purpose.REPLY and item.payment is None:
+        tell_undeliverable(tx, rules, item, why)
 
 
 def reader_of(item: outbox.OutboxItem) -> int | None:

@@ -2,6 +2,7 @@
 
 from bot.domain.delivery import Purpose, Refused
 from bot.domain.payment import Alert
+from bot.handlers import handoff
 from bot.handlers.planning import alarm, has_no_reader, plan_create
 from bot.handlers.rules import Rules
 from bot.store import deliveries, handing, ledger, links, outbox
@@ -99,6 +100,8 @@ def tell_misconfigured(tx: Tx, rules: Rules, item: OutboxItem, outcome: Refused)
 
 def tell_undeliverable(tx: Tx, rules: Rules, item: OutboxItem, why: str) -> None:
     """Have a person look at a message that no channel could bring."""
+    if item.purpose is Purpose.REPLY and item.payment is None:
+        handoff.on_lost(tx, rules, item, why)
     if item.purpose is Purpose.STAFF or item.payment is None:
         return
     alarm(

@@ -1,16 +1,18 @@
 """Conversations that staff hold: the bot is silent there and relays what both sides write."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.domain.payment import Alert
-from bot.handlers.planning import parse_target
+from bot.domain.staff import Action, may
+from bot.handlers.planning import alarm, parse_target
 from bot.handlers.replies import Reply, owe_reply
 from bot.handlers.rules import Rules
 from bot.store import conversations, deliveries, ledger, outbox, people
 from bot.store import staff as staff_store
 from bot.store.conversations import Conversation
 from bot.store.engine import Tx
+from bot.store.outbox import OutboxItem
 from bot.store.staff import Staff
 from channels.base import Address, InboundMessage
 
@@ -18,6 +20,9 @@ IDLE = timedelta(hours=12)
 """After so long without a word the bot answers again."""
 
 _HUMAN, _BOT = "human", "bot"
+_SAID = "customer.said"
+_DESK = "desk"
+_PASSED_ON = ":passed"
 
 
 def give_to_staff(
@@ -102,8 +107,43 @@ def to_customer(tx: Tx, rules: Rules, staff: Staff, text: str, replied_to: str |
     )
     if not conversations.save(tx, owned):
         return False
-    _say(tx, rules, current, Reply("customer.said", {"text": {"text": text}}), "out")
+    _say(tx, rules, current, Reply(_SAID, {"text": {"text": text}, "id": current.id}), "out")
     return True
+
+
+def on_lost(tx: Tx, rules: Rules, item: OutboxItem, why: str) -> None:
+    """Say so where words between a customer and a person reach nobody. Safe to repeat.
+
+    What staff wrote goes back to whoever holds the conversation; what a customer wrote goes once to
+    others of the staff. Any other reply is let go: who wrote can write again.
+    """
+    phrase, values = str(item.payload.get("phrase")), item.payload.get("values")
+    number = values.get("id") if isinstance(values, dict) else None
+    about = conversations.find(tx, number) if isinstance(number, int) else None
+    if about is None or not isinstance(values, dict) or not _is_of_talk(phrase):
+        return
+    name, key = _name_of(tx, about), f"{item.id}:{item.tries}"
+    if phrase == _SAID:
+        told = {"id": about.id, "name": name, "text": values["text"], "why": {"reason": why}}
+        _tell_staff(tx, rules, about, Reply("handoff.lost", told), f"lost:{key}")
+        detail = f"conversation {about.id}: what staff wrote did not reach the customer: {why}"
+    else:
+        if not item.key.endswith(_PASSED_ON):
+            _pass_on(tx, rules, item, Reply(phrase, values))
+        detail = f"conversation {about.id}: what the customer wrote did not reach staff: {why}"
+    alarm(tx, rules, Alert.UNDELIVERABLE, key=key, detail=detail)
+
+
+def _is_of_talk(phrase: str) -> bool:
+    return phrase == _SAID or phrase.startswith("handoff.")
+
+
+def _pass_on(tx: Tx, rules: Rules, item: OutboxItem, reply: Reply) -> None:
+    """Give what one member could not be told to the staff chat and all others."""
+    for hearer in _all_hearers(tx, rules):
+        if hearer.at.channel != item.channel or hearer.at.value != item.address:
+            key = f"{item.key}:{hearer.name}{_PASSED_ON}"
+            owe_reply(tx, hearer.at, reply, key=key, customer_id=None, locale=hearer.locale)
 
 
 def _replied_conversation(tx: Tx, replied_to: str | None) -> Conversation | None:
@@ -149,21 +189,44 @@ def _say(tx: Tx, rules: Rules, to: Conversation, reply: Reply, what: str) -> Non
 
 
 def _tell_staff(tx: Tx, rules: Rules, about: Conversation, reply: Reply, what: str) -> None:
+    """Tell whoever holds the conversation, else the staff chat, else all who may take it."""
     owner = None if about.owner_id is None else staff_store.read(tx, about.owner_id)
-    to, locale = _desk(rules), None
-    if owner is not None and owner.removed_at is None and owner.at is not None:
-        to, locale = owner.at, owner.locale
-    if to is None or to.channel not in rules.couriers:
-        return
-    owe_reply(
-        tx,
-        to,
-        reply,
-        key=f"handoff:{about.id}:{about.version}:{what}",
-        customer_id=None,
-        locale=locale,
-    )
+    holds = None if owner is None else _hearer(rules, owner)
+    everybody = _all_hearers(tx, rules)
+    desk = [hearer for hearer in everybody if hearer.name == _DESK]
+    for hearer in [holds] if holds is not None else desk or everybody:
+        owe_reply(
+            tx,
+            hearer.at,
+            reply,
+            key=f"handoff:{about.id}:{about.version}:{what}:{hearer.name}",
+            customer_id=None,
+            locale=hearer.locale,
+        )
 
 
-def _desk(rules: Rules) -> Address | None:
-    return None if rules.staff is None else parse_target(rules.staff)
+@dataclass(frozen=True, slots=True)
+class _Hearer:
+    """Somebody of the staff who can be written to; `name` tells them apart in keys."""
+
+    name: str
+    at: Address
+    locale: str | None
+
+
+def _all_hearers(tx: Tx, rules: Rules) -> list[_Hearer]:
+    """The staff chat, and everybody who may take a conversation."""
+    desk = None if rules.staff is None else parse_target(rules.staff)
+    members = [each for each in staff_store.active(tx) if may(each.role, Action.TALK)]
+    found = [_hearer(rules, member) for member in members]
+    others = [each for each in found if each is not None and each.at != desk]
+    if desk is None or desk.channel not in rules.couriers:
+        return others
+    return [_Hearer(_DESK, desk, None), *others]
+
+
+def _hearer(rules: Rules, member: Staff) -> _Hearer | None:
+    at = member.at
+    if member.removed_at is not None or at is None or at.channel not in rules.couriers:
+        return None
+    return _Hearer(str(member.id), at, member.locale)

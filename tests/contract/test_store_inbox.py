@@ -228,5 +228,5 @@ async def test_what_an_item_said_is_forgotten_only_once_it_is_ended(world: World
     await world.run(lambda tx: inbox.finish(tx, again))
     await world.run(lambda tx: inbox.forget_body(tx, again.id))
     await record(world, received("1", b"Body=4826"))
-    kept = await world.select("select body, seen_count from inbox")
-    assert [(bytes(body), seen) for body, seen in kept] == [(b"", 2)]
+    kept = await world.select("select length(body), seen_count from inbox")
+    assert kept == [(0, 2)]

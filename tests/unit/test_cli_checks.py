@@ -54,6 +54,12 @@ def test_a_channel_that_is_off_says_what_would_turn_it_on() -> None:
     assert levels("channels", SMTP_URL="") == [Level.FAIL]
 
 
+def test_news_that_nobody_would_be_told_is_seen() -> None:
+    assert levels("STAFF_NOTIFY") == [Level.WARN]
+    assert levels("STAFF_NOTIFY", STAFF_NOTIFY="telegram:5") == [Level.WARN]
+    assert levels("STAFF_NOTIFY", STAFF_NOTIFY="email:boss@example.com") == [Level.OK]
+
+
 def test_a_slip_of_the_pen_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIGO_CLEINT", "shop")
     [slip] = found("settings")
