@@ -169,6 +169,10 @@ class SharedContact:
     is_own: bool
 
 
+ATTACHMENTS = frozenset({"photo", "document", "video", "recording", "sticker"})
+"""What a person may send beside words."""
+
+
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
     """A person wrote, tapped a button or shared a contact.
@@ -177,6 +181,7 @@ class InboundMessage:
     written to. `tap_id` is to be given back as `OutboundMessage.answers`. `replied_to` is the
     provider's id of the message answered. `opt_out` is the provider's own stop or start word
     where it acted on one ("STOP", "START", "HELP"). `at` is None where the provider names no time.
+    `extra` has "attachment" where a file came with it, which says of what `ATTACHMENTS` it is.
     """
 
     event_id: str

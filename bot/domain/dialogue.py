@@ -54,6 +54,8 @@ def step(dialogue: Dialogue, heard: Heard, known: Known) -> Turn:
     promise = promising.promise_in(dialogue, heard, known)
     if promise is not None:
         return promise
+    if heard.meaning is None and heard.attachment is not None:
+        return _attached(calm, heard.attachment, known)
     if heard.meaning is None:
         return _missed(dialogue, known)
     hearing = _hears(replace(calm, product=None), heard.meaning)
@@ -98,6 +100,13 @@ def _missed(dialogue: Dialogue, known: Known) -> Turn:
         )
         return Turn(replace(later, is_asked=True), (Say("customer.offer_person", options=options),))
     return Turn(later, (Say("customer.unknown", options=menu(known)),))
+
+
+def _attached(dialogue: Dialogue, kind: str, known: Known) -> Turn:
+    """A file is for a person to look at, most likely a bank slip; a sticker is a greeting."""
+    if kind == "sticker":
+        return _help(dialogue, known)
+    return Turn(dialogue, (Say("customer.file_handed"),), (GiveToPerson(f"sent {kind}"),))
 
 
 def _asked(dialogue: Dialogue, meaning: Meaning, known: Known) -> Turn:

@@ -137,7 +137,8 @@ class Dialogue:
 class Heard:
     """What a person just did: wrote something or took a choice.
 
-    `is_gone` is set for a choice that may be taken no more.
+    `is_gone` is set for a choice that may be taken no more. `attachment` is the kind of file that
+    came with the words, or instead of them.
     """
 
     text: str = ""
@@ -146,6 +147,7 @@ class Heard:
     data: Mapping[str, object] = field(default_factory=dict)
     is_gone: bool = False
     has_card: bool = False
+    attachment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,8 @@ def converse(visit: Visit, *, has_card: bool = False) -> None:
     turn = step(before, heard, known)
     _keep(visit, turn.dialogue)
     perform(visit, turn)
+    if heard.attachment is not None and heard.meaning is not None:
+        handoff.tell_of_file(visit.tx, visit.rules, visit.conversation, visit.message)
 
 
 def perform(visit: Visit, turn: Turn) -> None:
@@ -129,7 +131,7 @@ def _hear(visit: Visit, before: Dialogue, *, has_card: bool) -> Heard:
     if token is None and before.is_asked and meaning is not None:
         token = _answered(visit.conversation, meaning.word)
     if token is None:
-        return Heard(text, meaning)
+        return Heard(text, meaning, attachment=message.extra.get("attachment"))
     taken = conversations.take(visit.tx, token, message.sender, message.user_id)
     if taken is not None and taken[0] in set(Act):
         return Heard(text, act=Act(taken[0]), data=taken[1])

@@ -77,15 +77,30 @@ def return_idle(tx: Tx, rules: Rules) -> int:
 
 def to_staff(tx: Tx, rules: Rules, conversation: Conversation, message: InboundMessage) -> None:
     """Relay what a customer wrote to whoever holds the conversation, else to the staff chat."""
-    text = message.text or message.extra.get("MediaContentType0", "")
-    if not text:
-        return
     current = conversations.find(tx, conversation.id)
-    if current is None:
+    if current is None or not (message.text or "attachment" in message.extra):
         return
     conversations.save(tx, replace(current, last_inbound_at=tx.now))
-    values = {"id": current.id, "name": _name_of(tx, current), "text": {"text": text}}
-    _tell_staff(tx, rules, current, Reply("handoff.message", values), "in")
+    _tell_staff(tx, rules, current, Reply("handoff.message", _sent(tx, current, message)), "in")
+
+
+def tell_of_file(tx: Tx, rules: Rules, conversation: Conversation, message: InboundMessage) -> None:
+    """Tell staff that a file came with words that the bot answered, for it looks at none."""
+    current = conversations.find(tx, conversation.id)
+    if current is not None:
+        reply = Reply("handoff.file", _sent(tx, current, message))
+        _tell_staff(tx, rules, current, reply, "file")
+
+
+def _sent(tx: Tx, current: Conversation, message: InboundMessage) -> dict[str, object]:
+    """What a customer sent, as the phrases for staff take it."""
+    kind = message.extra.get("attachment")
+    return {
+        "id": current.id,
+        "name": _name_of(tx, current),
+        "kind": None if kind is None else {"word": f"attachment.{kind}"},
+        "text": {"text": message.text},
+    }
 
 
 def to_customer(tx: Tx, rules: Rules, staff: Staff, text: str, replied_to: str | None) -> bool:

@@ -100,6 +100,9 @@ def _hear(desk: Desk) -> None:
         _on_token(desk, token)
     elif message.extra.get("file_id"):
         _on_file(desk)
+    elif message.extra.get("attachment"):
+        # Its words alone would reach the customer without what they speak of.
+        desk.say("not_passed_on")
     elif message.text.lstrip().startswith("/"):
         _on_command(desk, parse_command(message.text.strip()))
     elif message.text.strip():

@@ -24,6 +24,7 @@ WORDS: Mapping[str, str] = {
     "tone": "friendly|due|last|promised",
     "rule": "digest|gap|window|pause|person|slot|cap a day|cap a week|days between"
     "|one channel a week|last channel|most|opt-out|barred|dispute|expiry|status",
+    "attachment": "photo|document|video|recording|sticker",
     "weekday": "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday",
 }
 """The words that a value of this name may be; each has its own in every language."""

@@ -94,7 +94,7 @@ def _message(event_id: str, message: Json) -> InboundMessage | None:
         sender_name=_text(author, "first_name"),
         contact=_contact(message, _number(author, "id")),
         user_id=str(_number(author, "id")),
-        extra={**_language(author), **_document_sent(message)},
+        extra={**_language(author), **_document_sent(message), **_attached(message)},
     )
 
 
@@ -176,6 +176,26 @@ def _document_sent(message: Json) -> Mapping[str, str]:
         **{name: value for name, value in found.items() if value is not None},
         **({"size": str(size)} if isinstance(size, int) else {}),
     }
+
+
+_KINDS: Final = {
+    "photo": "photo",
+    "video": "video",
+    "video_note": "video",
+    "animation": "video",
+    "voice": "recording",
+    "audio": "recording",
+    "sticker": "sticker",
+    "document": "document",
+}
+
+
+def _attached(message: Json) -> Mapping[str, str]:
+    """What kind of file came with the message; an animation is a document too.
+
+    Source: Bot API, Message.
+    """
+    return next(({"attachment": kind} for name, kind in _KINDS.items() if name in message), {})
 
 
 def _document(body: bytes) -> Json:

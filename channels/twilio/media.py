@@ -25,6 +25,7 @@ _URL: Final = re.compile(
 )
 _NAME: Final = re.compile(r"[^/\\\n]{1,96}\.(?:csv|xlsx|txt)", re.IGNORECASE)
 _NO_DOCUMENTS: Final = ("image/", "audio/", "video/")
+_KINDS: Final = {"image": "photo", "audio": "recording", "video": "video"}
 _ENDINGS: Final = {
     "text/csv": ".csv",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
@@ -44,6 +45,16 @@ def document_of(form: Mapping[str, str]) -> dict[str, str]:
     caption = form.get("Body", "").strip()
     name = caption if _NAME.fullmatch(caption) else f"archivo{_ENDINGS.get(kind, '')}"
     return {"file_id": f"{found[1]}/{found[2]}", "file_name": name}
+
+
+def attachment_of(form: Mapping[str, str]) -> dict[str, str]:
+    """What kind of file came with a message; WhatsApp's stickers are WebP pictures."""
+    kind = form.get("MediaContentType0", "").partition(";")[0].strip().lower()
+    if not kind:
+        return {}
+    if kind == "image/webp":
+        return {"attachment": "sticker"}
+    return {"attachment": _KINDS.get(kind.partition("/")[0], "document")}
 
 
 async def fetch_media(http: HttpClient, account: TwilioAccount, file_id: str) -> bytes:

@@ -20,7 +20,7 @@ from channels.base import (
 from channels.errors import BadSignatureError, MalformedError
 from channels.twilio.account import TwilioAccount
 from channels.twilio.codes import FAILURES, STATES, refusal_of
-from channels.twilio.media import document_of
+from channels.twilio.media import attachment_of, document_of
 
 _MAX_FIELDS: Final = 500
 _WRITTEN: Final = frozenset({"Body", "ButtonText", "ListTitle", "ProfileName", "Label", "Address"})
@@ -206,6 +206,7 @@ def _inbound(sid: str, form: Mapping[str, str]) -> Sequence[InboundMessage]:
                 **{name: value for name in kept if (value := _text(form, name))},
                 **({"button_text": label} if (label := _text(form, "ButtonText")) else {}),
                 **document_of(form),
+                **attachment_of(form),
             },
         ),
     )

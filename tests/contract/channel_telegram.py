@@ -150,6 +150,7 @@ GOLDEN: dict[str, tuple[InboundEvent, ...]] = {
                 "file_name": "cobros.csv",
                 "mime_type": "text/csv",
                 "size": "321",
+                "attachment": "document",
             },
         ),
     ),

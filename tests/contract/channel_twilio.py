@@ -145,6 +145,7 @@ GOLDEN: dict[str, tuple[InboundEvent, ...]] = {
                 "MediaUrl0": "https://api.twilio.com/media/ME1",
                 "MediaContentType0": "image/jpeg",
                 "MessageType": "text",
+                "attachment": "photo",
             },
         ),
     ),

@@ -189,6 +189,53 @@ async def test_a_whatsapp_id_without_number_is_known_by_its_alias(talking: Servi
         await stranger.sees("no nos muestra su número", but_not=("150",))
 
 
+PICTURE = {
+    "NumMedia": "1",
+    "MediaContentType0": "image/jpeg",
+    "MediaUrl0": "ME0123",
+}
+
+
+async def sends_slip(service: Service, chat: Chat, words: str = "") -> str:
+    """Let this person send a file of their own; give how staff are told of its kind."""
+    if chat.channel == "whatsapp":
+        await chat.says(words, **PICTURE)
+        return "una foto"
+    telegram = service.sandbox.telegram
+    telegram.send_document(chat.person.telegram_id, "boleta.pdf", "application/pdf", b"%PDF")
+    return "un archivo"
+
+
+@pytest.mark.parametrize("channel", ["telegram", "whatsapp"])
+async def test_a_file_is_for_a_person_and_no_miss(talking: Service, channel: str) -> None:
+    async with Chat(talking, channel) as ana, desk(talking) as marta:
+        kind = await sends_slip(talking, ana)
+        await ana.sees("lo recibí", "una persona", but_not=("no entendí",))
+        number = await number_of(talking, ana)
+        await marta.sees(f"Conversación {number}", f"envió {kind}")
+        await sends_slip(talking, ana)
+        await marta.sees(f"{number}", f"Envió {kind}")
+        await ana.hears_nothing()
+        await marta.says(f"/soltar {number}")
+        await marta.skips()
+
+
+async def test_a_file_with_words_is_answered_and_told(talking: Service) -> None:
+    async with Chat(talking, "whatsapp") as ana, desk(talking) as marta:
+        await owes(talking, ana)
+        await ana.says("ya pagué", **PICTURE)
+        await ana.sees(but_not=("no entendí", "una persona de"))
+        await ana.rests()
+        assert any("una foto" in said and "ya pagué" in said for said in marta.shown())
+
+
+async def test_a_sticker_is_a_greeting(talking: Service) -> None:
+    async with Chat(talking, "whatsapp") as ana:
+        await owes(talking, ana)
+        await ana.says("", **PICTURE | {"MediaContentType0": "image/webp"})
+        await ana.sees("SALDO", but_not=("no entendí",))
+
+
 async def test_a_taken_conversation_is_nobody_elses(talking: Service) -> None:
     async with Chat(talking, "sms") as ana, desk(talking) as marta:
         await ana.says("persona")

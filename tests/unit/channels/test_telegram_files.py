@@ -1,15 +1,17 @@
 """Files to and from a Telegram chat: what leaves as a document, and how one is fetched."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
-from channels.base import File, Image, OutboundMessage, Refusal
+from channels.base import File, Image, InboundMessage, OutboundMessage, Refusal
 from channels.errors import NotSentError, RejectedError, UncertainError, UnsupportedError
 from channels.telegram import Telegram
 from channels.telegram.files import MAX_BYTES
+from channels.telegram.updates import parse_update
 from tests.contract.channel_telegram import CHAT_ID, TOKEN, done, refused, sent, telegram, text
 from tests.contract.channel_wire import Fault, http_wire
 
@@ -128,3 +130,26 @@ async def test_what_a_document_cannot_be_is_refused_before_any_call(
     with pytest.raises(UnsupportedError):
         await channel.send(message, idempotency_key="k")
     await channel.aclose()
+
+
+@pytest.mark.parametrize(
+    ("name", "attachment"),
+    [
+        ("photo", "photo"),
+        ("video_note", "video"),
+        ("voice", "recording"),
+        ("sticker", "sticker"),
+        ("location", None),
+    ],
+)
+def test_the_kind_of_a_file_is_known(name: str, attachment: str | None) -> None:
+    message = {
+        "message_id": 7,
+        "from": {"id": 1, "is_bot": False, "first_name": "Ana"},
+        "chat": {"id": 1, "type": "private"},
+        "date": 1774000000,
+        name: [] if name == "photo" else {},
+    }
+    [event] = parse_update(json.dumps({"update_id": 5, "message": message}).encode())
+    assert isinstance(event, InboundMessage)
+    assert event.extra.get("attachment") == attachment

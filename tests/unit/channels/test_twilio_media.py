@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from channels.base import Refusal
+from channels.base import ATTACHMENTS, Refusal
 from channels.errors import NotSentError, RejectedError, UncertainError
 from channels.outcome import new_client
 from channels.twilio.account import TwilioAccount
-from channels.twilio.media import MAX_BYTES, document_of, fetch_media
+from channels.twilio.media import MAX_BYTES, attachment_of, document_of, fetch_media
 from tests.contract.channel_wire import Fault, http_wire
 
 SID = "AC00000000000000000000000000000000"
@@ -127,3 +127,20 @@ def test_a_document_is_known_by_its_ids(caption: str, kind: str, name: str) -> N
 )
 def test_what_is_no_document_is_none(fields: dict[str, str]) -> None:
     assert named(**fields) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "attachment"),
+    [
+        ("image/jpeg", "photo"),
+        ("image/webp", "sticker"),
+        ("audio/ogg; codecs=opus", "recording"),
+        ("video/mp4", "video"),
+        ("application/pdf", "document"),
+        ("text/vcard", "document"),
+    ],
+)
+def test_the_kind_of_a_file_is_known(kind: str, attachment: str) -> None:
+    assert attachment in ATTACHMENTS
+    assert attachment_of({"MediaContentType0": kind}) == {"attachment": attachment}
+    assert attachment_of({"NumMedia": "0"}) == {}

@@ -296,3 +296,14 @@ def test_any_dialogue_is_answered_and_touches_only_what_is_known(
                     assert payment_id in own
             if not known.is_identified:
                 assert not isinstance(command, CreatePayment | ShowLink | Renew)
+
+
+def test_a_file_is_no_miss_and_goes_to_a_person() -> None:
+    before = Dialogue(misses=2, is_asked=True)
+    turn = step(before, Heard(attachment="photo"), KNOWN)
+    assert [say.phrase for say in turn.says] == ["customer.file_handed"]
+    assert turn.commands == (GiveToPerson("sent photo"),)
+    assert turn.dialogue == Dialogue()
+    greeted = step(before, Heard(attachment="sticker"), KNOWN)
+    assert greeted.commands == ()
+    assert greeted.dialogue.misses == 0

@@ -82,3 +82,9 @@ def test_disputes_fit(language: str, known: str) -> None:
     for act in (Act.DISPUTE_ONE, Act.DISPUTE):
         for say in step(Dialogue(), Heard(act=act, data=data), KNOWN[known]).says:
             assert units(fold(sms(say, language))) <= 2 * PART_UNITS, sms(say, language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_said_of_a_file_fits(language: str) -> None:
+    turn = step(Dialogue(), Heard(attachment="photo"), FULL)
+    assert [units(fold(sms(say, language))) <= 2 * PART_UNITS for say in turn.says] == [True]
