@@ -56,7 +56,9 @@ def show(alert_id: int, is_json: bool) -> None:
     if found["body"] is not None:
         came = display.local_time(found["received_at"])
         # Written by strangers: a terminal must not take any of it for an order.
-        body = "".join(each if each.isprintable() or each == "\n" else "?" for each in found["body"])
+        body = "".join(
+            each if each.isprintable() or each == "\n" else "?" for each in found["body"]
+        )
         click.echo(f"\nfrom {found['source']} on {came}:\n{body}")
 
 

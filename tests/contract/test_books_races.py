@@ -175,10 +175,10 @@ async def test_a_reminder_leaves_before_the_money_or_not_at_all(pair: tuple[Worl
         payment = await world.linked(f"u{number}", ("email",))
         world.clock.advance(days=2)
         await plan_reminder(world, payment)
-        works = [approving(world, f"u{number}"), claiming(world, "email", f"race{number}")]
+        pay, claim = approving(world, f"u{number}"), claiming(world, "email", f"race{number}")
         # The end of a row tells not who committed first: every tenth claim is held to see that.
         is_held = number % 10 == 1
-        ends = await collide(pair, *(claim_held(*works, payment) if is_held else works))
+        ends = await collide(pair, *(claim_held(pay, claim, payment) if is_held else (pay, claim)))
         assert ends[0] == "booked", ends
         assert isinstance(ends[1], list), ends
         reminders = [item for item in ends[1] if item.purpose is Purpose.REMINDER]
