@@ -7,6 +7,7 @@ from bot.store.addresses import Known
 from bot.store.engine import Tx
 from channels.base import Address
 
+_HERE = "said stop here"
 _PROVIDER = "provider"
 _EVERYWHERE = "said stop on all channels"
 _WORDING_CHARS = 200
@@ -61,8 +62,8 @@ def _stop(tx: Tx, at: Address, customer: Customer | None, scope: Scope) -> None:
         people.set_wishes(tx, customer.id, is_opted_out=True)
     for each in _known_at(tx, at, customer):
         if is_all or each.at.channel is at.channel:
-            reason = _EVERYWHERE if is_all else "said stop here"
-            _set(tx, each.at, customer, reach="opted_out", reason=reason)
+            said = _EVERYWHERE if is_all else _HERE
+            _set(tx, each.at, customer, reach="opted_out", reason=said)
 
 
 def _resume(tx: Tx, at: Address, customer: Customer | None) -> None:
