@@ -6,7 +6,7 @@ The same for every channel. A customer is only ever shown what `Known` has, whic
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from bot.domain import buying, disputing, owing, promising
+from bot.domain import buying, disputing, owing, promising, verifying
 from bot.domain.heard import (
     Act,
     Dialogue,
@@ -159,7 +159,7 @@ def _resume(dialogue: Dialogue) -> Turn:
 
 
 def _ask_to_stop(dialogue: Dialogue, known: Known) -> Turn:
-    """Ask what is meant: "cancelar" is to pay in much of the region, and a typo is only a typo."""
+    """Ask what is meant: "cancelar" is to pay in much of the region, and a sentence says much."""
     options = (
         Option("customer.label_balance", Act.BALANCE),
         Option("customer.label_stop", Act.STOP_CHANNEL),
@@ -205,6 +205,8 @@ _BY_WORD: Mapping[Word, _ByWord] = {
     Word.START: lambda dialogue, meaning, known: _resume(dialogue),
     Word.PAID: lambda dialogue, meaning, known: owing.paid(dialogue, known),
     Word.SHOP: lambda dialogue, meaning, known: buying.show(dialogue, known),
+    Word.STOP_ASK: lambda dialogue, meaning, known: _ask_to_stop(dialogue, known),
+    Word.VERIFY: verifying.verify,
     Word.CANCEL: lambda dialogue, meaning, known: _ask_to_stop(dialogue, known),
     Word.TELEGRAM: lambda dialogue, meaning, known: _telegram(dialogue, known),
     Word.YES: lambda dialogue, meaning, known: _help(dialogue, known),

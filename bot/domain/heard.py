@@ -72,7 +72,7 @@ class DebtState(StrEnum):
 class Debt:
     """An open payment of this customer; `names` are all that it may be called, folded.
 
-    One that the customer does not recognise waits for a person.
+    One that the customer does not recognise waits for a person. `host` is where its link opens.
     """
 
     payment_id: str
@@ -83,6 +83,7 @@ class Debt:
     names: frozenset[str]
     expires_at: datetime | None = None
     is_disputed: bool = False
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Receipt:
     reference: str | None
     paid_at: datetime
     names: frozenset[str]
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

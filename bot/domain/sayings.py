@@ -25,6 +25,8 @@ class Word(StrEnum):
     """No more messages on any channel."""
     STOP_REMINDERS = "stop_reminders"
     """No more reminders; links still come."""
+    STOP_ASK = "stop_ask"
+    """To be left alone, said in a sentence: never acted on without asking."""
     START = "start"
     """Messages again."""
     PAID = "paid"
@@ -33,6 +35,8 @@ class Word(StrEnum):
     """What can be bought."""
     DISPUTE = "dispute"
     """The person does not recognise what is asked of them."""
+    VERIFY = "verify"
+    """Whether a message is really the merchant's."""
     CANCEL = "cancel"
     """To pay in much of Latin America, to stop elsewhere: never acted on without asking."""
     TELEGRAM = "telegram"
@@ -71,6 +75,11 @@ _SPANISH: Mapping[Word, tuple[str, ...]] = {
         *("no mas recordatorios", "sin recordatorios", "baja recordatorios"),
         *("parar recordatorios", "quitar recordatorios"),
     ),
+    Word.STOP_ASK: (
+        *("no quiero recibir", "no quiero mas mensajes", "no quiero mensajes", "no deseo recibir"),
+        *("no quiero que me escriban", "no me manden", "no me envien", "dejen de mandar"),
+        *("dejen de enviar", "no me molesten", "no molesten", "borren mi numero"),
+    ),
     Word.START: ("alta", "darme de alta", "reanudar", "volver a recibir"),
     Word.PAID: (
         *("ya pague", "ya lo pague", "ya esta pagado", "ya cancele", "ya deposite", "pagado"),
@@ -83,6 +92,10 @@ _SPANISH: Mapping[Word, tuple[str, ...]] = {
         *("no reconozco", "no lo reconozco", "no la reconozco", "no reconosco", "no lo reconosco"),
         *("no es mio", "no es mi cobro", "no es mi deuda", "cobro desconocido", "no debo nada"),
         *("no debo eso", "no he comprado", "no compre nada", "desconozco este cobro"),
+    ),
+    Word.VERIFY: (
+        *("verificar", "verifica", "verificacion", "es real", "es verdadero", "es autentico"),
+        *("es oficial", "es confiable", "estafa", "fraude", "phishing"),
     ),
     Word.CANCEL: ("cancelar", "quiero cancelar", "cancelacion"),
     Word.TELEGRAM: ("telegram", "por telegram", "prefiero telegram", "escribanme por telegram"),
@@ -109,6 +122,11 @@ _ENGLISH: Mapping[Word, tuple[str, ...]] = {
     Word.STOP: ("stop", "unsubscribe", "stopall", "no more messages", "stop messages", "opt out"),
     Word.STOP_ALL: ("stop all", "stop everything", "unsubscribe all"),
     Word.STOP_REMINDERS: ("no more reminders", "stop reminders", "no reminders"),
+    Word.STOP_ASK: (
+        *("don t want messages", "don t text me", "do not text me", "dont text me"),
+        *("don t message me", "do not message me", "don t write to me", "do not write to me"),
+        *("don t contact me", "do not contact me", "no more texts", "leave me alone", "remove me"),
+    ),
     Word.START: ("start", "unstop", "resume", "subscribe"),
     Word.PAID: ("i paid", "i already paid", "already paid", "i have paid", "paid", "just paid"),
     Word.SHOP: ("catalog", "catalogue", "shop", "buy", "products", "prices", "i want to buy"),
@@ -116,6 +134,10 @@ _ENGLISH: Mapping[Word, tuple[str, ...]] = {
         *("i don t recognise", "i don t recognize", "i do not recognise", "i do not recognize"),
         *("don t recognise", "don t recognize", "dont recognise", "dont recognize", "not mine"),
         *("i didn t buy", "i did not buy", "i don t owe", "i do not owe", "dispute"),
+    ),
+    Word.VERIFY: (
+        *("verify", "is this real", "is it real", "message real", "is this legit", "legit"),
+        *("scam", "fraud", "phishing"),
     ),
     Word.CANCEL: ("cancel", "quit", "exit"),
     Word.TELEGRAM: ("telegram", "on telegram", "i prefer telegram", "use telegram"),
@@ -146,12 +168,20 @@ _PORTUGUESE: Mapping[Word, tuple[str, ...]] = {
     ),
     Word.STOP_ALL: ("parar tudo", "sair de tudo", "sair de todos os canais"),
     Word.STOP_REMINDERS: ("sem lembretes", "parar lembretes", "chega de lembretes"),
+    Word.STOP_ASK: (
+        *("nao quero receber", "nao quero mensagens", "nao me mande", "nao me mandem"),
+        *("nao me envie", "nao me enviem", "nao me escreva", "nao me escrevam", "parem de"),
+    ),
     Word.START: ("voltar", "retomar", "voltar a receber", "inscrever"),
     Word.PAID: ("ja paguei", "paguei", "ja esta pago", "acabei de pagar", "ja transferi"),
     Word.SHOP: ("catalogo", "comprar", "produtos", "precos", "loja", "quero comprar"),
     Word.DISPUTE: (
         *("nao reconheco", "nao reconheco isso", "nao reconheco essa cobranca", "nao e meu"),
         *("nao e minha", "cobranca desconhecida", "nao comprei", "nao devo nada", "nao devo isso"),
+    ),
+    Word.VERIFY: (
+        *("verificar", "verifique", "e real", "e verdade", "e verdadeira", "e confiavel"),
+        *("golpe", "fraude", "phishing"),
     ),
     Word.CANCEL: ("cancelar", "cancelamento", "quero cancelar"),
     Word.TELEGRAM: ("telegram", "pelo telegram", "prefiro telegram", "quero telegram"),
@@ -169,3 +199,22 @@ WORDS: Mapping[str, Mapping[Word, tuple[str, ...]]] = {
     "pt-BR": _PORTUGUESE,
 }
 """Every word by language, folded: small letters, no accents, single spaces."""
+
+NEUTRAL = frozenset(
+    (
+        *("ok", "okay", "menu", "no", "nada", "ola"),
+        *("stop", "stopall", "start", "unstop", "cancel", "quit"),
+    )
+)
+"""Sayings that are written in every language, carriers' own words among them."""
+
+EVERYDAY = frozenset({"alto", "sair"})
+"""Words to stop that mean something else in most sentences: only where nothing else is said."""
+
+DENIALS = frozenset(
+    (
+        *("no", "nunca", "sin", "tampoco", "nao", "sem", "nem", "not", "never"),
+        *("t", "havent", "hasnt", "didnt", "isnt", "cannot"),
+    )
+)
+"""What makes a saying behind it mean the contrary; "t" is what is left of "haven't"."""

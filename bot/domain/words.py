@@ -6,19 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from rapidfuzz.distance import OSA
-
-from bot.domain.sayings import WORDS, Word
+from bot.domain.sayings import DENIALS, EVERYDAY, NEUTRAL, WORDS, Word
+from bot.domain.slips import Lexicon
 
 __all__ = ["MAX_READ_CHARS", "WORDS", "Meaning", "Word", "fold", "understand"]
 
 MAX_READ_CHARS = 500
-_MIN_TYPO_CHARS = 4
-_LONG_CHARS = 8
 _MAX_WORDS_AROUND = 8
 
-_STOPPING = frozenset({Word.STOP, Word.STOP_ALL, Word.STOP_REMINDERS, Word.START})
-_ONLY_ALONE = _STOPPING | {
+_STOPS = frozenset({Word.STOP, Word.STOP_ALL, Word.STOP_REMINDERS})
+_ONLY_ALONE = _STOPS | {
+    Word.START,
     Word.YES,
     Word.NO,
     Word.GREETING,
@@ -29,6 +27,7 @@ _ONLY_ALONE = _STOPPING | {
 """Words that mean this only as the whole message: "no", "alta" and "para" occur in any sentence."""
 
 _REFERENCE = re.compile(r"(?=[^\s]*[0-9])[A-Za-z0-9][A-Za-z0-9._/#-]{2,63}")
+_CLAUSES = re.compile(r"[,.;:!?¿¡()\n]+")
 _NOT_LETTERS = re.compile(r"[^a-z0-9 ]+")
 
 
@@ -50,7 +49,8 @@ def understand(text: str) -> Meaning | None:
     """Read a message; None if it asks for nothing we know.
 
     Words about consent and plain answers count only as the whole message, so that no sentence that
-    happens to contain one ends contact. A typo in them is a guess, and never more.
+    happens to contain one ends contact: it is a reason to ask. A typo in them is a guess, and never
+    more. "Not paid" is a wish to pay.
     """
     read = text[:MAX_READ_CHARS].strip()
     said = fold(read)
@@ -66,10 +66,10 @@ def understand(text: str) -> Meaning | None:
     rest = fold(read.replace(reference, " ")) if reference else said
     inside = _inside(rest)
     if inside is not None:
-        return Meaning(inside[0], inside[1], reference)
+        return Meaning(_unless_denied(inside.word, read, inside.saying), inside.language, reference)
     if reference is not None and not rest:
         return Meaning(Word.PAY, None, reference)
-    return _guess(rest, reference)
+    return _guess(read, rest, reference)
 
 
 def fold(text: str) -> str:
@@ -86,58 +86,87 @@ def _vocabulary() -> Mapping[str, tuple[Word, str | None]]:
     for language, words in WORDS.items():
         for word, sayings in words.items():
             for saying in sayings:
-                known = found.get(saying)
-                found[saying] = (word, language) if known is None else (known[0], None)
+                is_one_language = saying not in found and saying not in NEUTRAL
+                found[saying] = (word, language if is_one_language else None)
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """A saying that may stand inside a longer message, and what it means there."""
+
+    saying: str
+    word: Word
+    language: str | None
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """What matters most comes first, of the same weight the longest."""
+        ranks = {Word.DISPUTE: 0, Word.STOP_ASK: 3 if self.saying in EVERYDAY else 1}
+        return ranks.get(self.word, 2), -len(self.saying)
+
+    @property
+    def is_for_stories(self) -> bool:
+        """Who does not recognise a payment, or wants to be left alone, must not be missed."""
+        return self.word is Word.DISPUTE or (self.word is Word.STOP_ASK and " " in self.saying)
+
+
 @cache
-def _sentence_words() -> tuple[tuple[str, tuple[Word, str | None]], ...]:
-    """What may stand inside a longer message, the longest sayings first."""
-    usable = [
-        (saying, meaning)
-        for saying, meaning in _vocabulary().items()
-        if meaning[0] not in _ONLY_ALONE and (" " in saying or len(saying) > 2)
-    ]
-    return tuple(sorted(usable, key=lambda each: -len(each[0])))
+def _sentence_words() -> tuple[_Inside, ...]:
+    """What may stand inside a longer message, what matters most first."""
+    found = []
+    for saying, (word, language) in _vocabulary().items():
+        if word in _STOPS:
+            found.append(_Inside(saying, Word.STOP_ASK, language))
+        elif word not in _ONLY_ALONE and (" " in saying or len(saying) > 2):
+            found.append(_Inside(saying, word, language))
+    return tuple(sorted(found, key=lambda each: each.rank))
 
 
-def _inside(said: str) -> tuple[Word, str | None] | None:
+def _inside(said: str) -> _Inside | None:
     padded = f" {said} "
-    inside = (meaning for saying, meaning in _sentence_words() if f" {saying} " in padded)
-    if len(said.split()) > _MAX_WORDS_AROUND:
-        # Who does not recognise a payment tells a story, and must not be missed.
-        return next((meaning for meaning in inside if meaning[0] is Word.DISPUTE), None)
-    return next(inside, None)
+    is_story = len(said.split()) > _MAX_WORDS_AROUND
+    return next(
+        (
+            each
+            for each in _sentence_words()
+            if f" {each.saying} " in padded and (each.is_for_stories or not is_story)
+        ),
+        None,
+    )
 
 
-def _guess(said: str, reference: str | None) -> Meaning | None:
+def _unless_denied(word: Word, text: str, saying: str) -> Word:
+    """What a saying means in its clause: who says that it is not paid wants to pay."""
+    if word is not Word.PAID or saying.startswith(("ya ", "ja ")):
+        return word
+    # "No i paid" answers something; "no pagado" denies.
+    denials = DENIALS - {"no"} if " " in saying else DENIALS
+    clauses = [f" {fold(clause)} " for clause in _CLAUSES.split(text)]
+    before = [clause.partition(f" {saying} ")[0] for clause in clauses if f" {saying} " in clause]
+    is_denied = bool(before) and all(denials & set(words.split()) for words in before)
+    return Word.PAY if is_denied else word
+
+
+def _guess(text: str, said: str, reference: str | None) -> Meaning | None:
     """The nearest saying, if it is near enough; very short words are too like each other."""
     words = said.split()
     if len(words) > _MAX_WORDS_AROUND:
         return None
     for candidate in (said, *(word for word in words if len(words) > 1)):
-        nearest = _nearest(candidate)
-        if nearest is not None and (candidate == said or nearest[0] not in _ONLY_ALONE):
-            return Meaning(nearest[0], nearest[1], reference, is_guess=True)
+        saying = _lexicon().nearest(candidate)
+        if saying is None:
+            continue
+        word, language = _vocabulary()[saying]
+        if candidate == said or word not in _ONLY_ALONE:
+            word = _unless_denied(word, text, candidate)
+            return Meaning(word, language, reference, is_guess=True)
     return None
 
 
-def _nearest(said: str) -> tuple[Word, str | None] | None:
-    """What one slip of the finger away means; two in long sayings. The first letter must be right.
-
-    A slip is a letter left out, added, changed, or swapped with its neighbour.
-    """
-    if len(said) < _MIN_TYPO_CHARS:
-        return None
-    slips = 2 if len(said) >= _LONG_CHARS else 1
-    near = [
-        (distance, saying)
-        for saying in _vocabulary()
-        if saying[0] == said[0] and len(saying) >= _MIN_TYPO_CHARS
-        if (distance := OSA.distance(said, saying, score_cutoff=slips)) <= slips
-    ]
-    return _vocabulary()[min(near)[1]] if near else None
+@cache
+def _lexicon() -> Lexicon:
+    return Lexicon(_vocabulary())
 
 
 def _reference_in(text: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from bot.domain.calendars import zone_of
@@ -85,6 +86,11 @@ def _reference(account: Account) -> str | None:
     return (None if link is None else link.reference) or account.payment.external_id
 
 
+def _host(account: Account) -> str | None:
+    link = account.live_link
+    return None if link is None else urlsplit(link.url).netloc or None
+
+
 def _debt(account: Account) -> Debt:
     payment = account.payment
     return Debt(
@@ -96,6 +102,7 @@ def _debt(account: Account) -> Debt:
         _names(account),
         expires_at=payment.expires_at,
         is_disputed=account.is_disputed,
+        host=_host(account),
     )
 
 
@@ -120,4 +127,5 @@ def _receipt(account: Account) -> Receipt:
         _reference(account),
         account.paid_at or payment.created_at,
         _names(account),
+        host=_host(account),
     )

@@ -22,6 +22,8 @@ SAID = {
         "REENVIAR": "Q150.00",
         "Ayuda": "PAGAR",
         "ya pagué": "confirman",
+        "verificar": "Este chat es de",
+        "no quiero recibir mensajes": "¿Qué desea hacer?",
         "catalogo": "puede comprar",
         "Cancelar": "¿Qué desea hacer?",
         "baja": "Listo",
@@ -35,6 +37,8 @@ SAID = {
         "RESEND": "150.00",
         "Help": "BALANCE",
         "I already paid": "not confirmed yet",
+        "is this real?": "This chat belongs to",
+        "unsubscribe me please": "What would you like to do?",
         "catalogue": "can buy",
         "Cancel!": "What would you like to do?",
         "stop messages": "Done",
@@ -48,6 +52,8 @@ SAID = {
         "novo link": "150,00",
         "Ajuda": "SALDO",
         "já paguei": "não foi confirmado",
+        "é golpe?": "Este chat é de",
+        "quero sair": "O que deseja fazer?",
         "quero comprar": "pode comprar",
         "cancelamento": "O que deseja fazer?",
         "PARE": "Pronto",
@@ -79,6 +85,9 @@ async def test_every_word_in_every_language(talking: Service, channel: str, lang
         ("SLADO", "pendiente"),
         ("ayuad", "PAGAR"),
         ("¡Recivo!", "comprobantes"),
+        ("resivo", "comprobantes"),
+        ("alluda", "PAGAR"),
+        ("oagar", "Q150.00"),
     ],
 )
 async def test_typos_are_forgiven(talking: Service, channel: str, typed: str, answer: str) -> None:
@@ -99,6 +108,35 @@ async def test_the_language_is_the_one_written(
         await owes(talking, ana)
         await ana.says(first)
         await ana.sees(answer)
+
+
+async def test_a_word_of_every_language_changes_none(talking: Service, channel: str) -> None:
+    async with Chat(talking, channel) as ana:
+        await owes(talking, ana)
+        for word, answer in {"ok": "PAGAR", "menu": "SALDO", "no": "todo queda"}.items():
+            await ana.says(word)
+            await ana.sees(answer)
+
+
+async def test_a_payment_is_verified_for_its_owner_only(talking: Service, channel: str) -> None:
+    async with Chat(talking, channel) as ana, Chat(talking, channel) as eve:
+        payment = await owes(talking, ana)
+        await owes(talking, eve)
+        await ana.says(f"VERIFICAR {payment['external_id']}")
+        host = payment["links"][0]["url"].split("/")[2]
+        await ana.sees("Paybot tiene un cobro suyo", payment["external_id"], "Q150.00", host)
+        await eve.says(f"VERIFICAR {payment['external_id']}")
+        of_another = await eve.sees("no encuentra", but_not=("150", host))
+        await eve.says("VERIFICAR INV-NONE-1")
+        assert await eve.sees() == of_another
+
+
+async def test_who_has_not_paid_yet_is_not_taken_to_have(talking: Service, channel: str) -> None:
+    async with Chat(talking, channel) as ana:
+        payment = await owes(talking, ana)
+        await ana.says("Todavía no he pagado")
+        await ana.sees("Q150.00", "http")
+        assert (await talking.read(payment))["alerts"] == []
 
 
 async def test_a_language_asked_for_is_kept(talking: Service, channel: str) -> None:

@@ -127,7 +127,7 @@ def test_a_button_of_a_payment_that_was_paid_meanwhile() -> None:
     assert turn.commands == ()
 
 
-@pytest.mark.parametrize("text", ["pagar", "saldo", "recibo", "renovar", "ya pagué"])
+@pytest.mark.parametrize("text", ["pagar", "saldo", "recibo", "renovar", "ya pagué", "verificar"])
 def test_a_stranger_is_asked_who_they_are(text: str) -> None:
     stranger = Known(NOW, is_identified=False, can_identify=True)
     assert offered(says(text, stranger)) == [None]
@@ -165,6 +165,38 @@ def test_consent_has_a_scope(text: str, scope: Scope, is_given: bool) -> None:
     turn = says(text)
     assert turn.commands == (SetConsent(scope, is_given),)
     assert len(turn.says) == 1
+
+
+@pytest.mark.parametrize("text", ["verificar INV-9", "verify inv-9"])
+def test_verifying_gives_nothing_of_others_away(text: str) -> None:
+    known = replace(KNOWN, debts=(debt(1),), receipts=(receipt(2),))
+    assert says(text, known) == says(text.replace("9", "8"), known)
+    assert phrases(says(text, known)) == ["verify.unknown"]
+
+
+def test_what_is_theirs_is_verified_with_its_host() -> None:
+    owed = replace(debt(1), host="pay.example")
+    [said] = says("verificar inv-1", replace(KNOWN, debts=(owed,))).says
+    assert (said.phrase, said.values["host"]) == ("verify.ours", {"text": "pay.example"})
+    assert phrases(says("verificar inv-2", replace(KNOWN, receipts=(receipt(2),)))) == [
+        "verify.ours"
+    ]
+    [said] = says("¿es real?", replace(KNOWN, debts=(owed, debt(3)))).says
+    assert said.values == {"hosts": [{"host": {"text": "pay.example"}}]}
+
+
+@pytest.mark.parametrize("text", ["todavía no he pagado", "ainda não paguei", "I haven't paid"])
+def test_who_has_not_paid_is_given_the_link(text: str) -> None:
+    turn = says(text, replace(KNOWN, debts=(debt(1),)))
+    assert turn.commands == (ShowLink("pay_1"),)
+
+
+@pytest.mark.parametrize("text", ["quiero darme de baja", "STOP please", "quero sair"])
+def test_a_wish_to_stop_in_a_sentence_is_asked(text: str) -> None:
+    turn = says(text, replace(KNOWN, debts=(debt(1),)))
+    assert turn.commands == ()
+    assert phrases(turn) == ["stop_ask"]
+    assert Act.STOP_CHANNEL in offered(turn)
 
 
 @pytest.mark.parametrize("text", ["cancelar", "cancel", "baha", "bajaa"])

@@ -51,6 +51,12 @@ def test_every_word_is_said_in_every_language() -> None:
         ("comporbante", Word.RECEIPT),
         ("i alredy paid", Word.PAID),
         ("atendemte", Word.PERSON),
+        ("alluda", Word.HELP),
+        ("resivo", Word.RECEIPT),
+        ("Resivo por favor", Word.RECEIPT),
+        ("oagar", Word.PAY),
+        ("payy", Word.PAY),
+        ("vaja", Word.STOP),
     ],
 )
 def test_a_slip_of_the_finger_is_forgiven(typed: str, word: Word) -> None:
@@ -59,7 +65,7 @@ def test_a_slip_of_the_finger_is_forgiven(typed: str, word: Word) -> None:
     assert meaning.word is word
 
 
-@pytest.mark.parametrize("typed", ["baha", "bajaa", "stpo", "sotp", "pare ya", "altaa"])
+@pytest.mark.parametrize("typed", ["baha", "bajaa", "stpo", "sotp", "pare ya", "altaa", "vaja"])
 def test_a_slip_never_decides_about_consent(typed: str) -> None:
     meaning = understand(typed)
     assert meaning is None or meaning.word not in CONSENT or meaning.is_guess
@@ -80,6 +86,107 @@ def test_a_slip_never_decides_about_consent(typed: str) -> None:
 def test_no_sentence_ends_contact(sentence: str) -> None:
     meaning = understand(sentence)
     assert meaning is None or meaning.word not in CONSENT
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "quiero darme de baja",
+        "por favor baja",
+        "STOP please",
+        "no quiero recibir mensajes",
+        "no quiero recibir mensajes de pago",
+        "unsubscribe me",
+        "please don't text me again",
+        "pare por favor",
+        "pare de me mandar link de pagamento",
+        "quero sair",
+        "não quero receber cobranças",
+        "ya pagué, no me escriban",
+        "no más recordatorios por favor",
+        "Buenas tardes, les pido por favor que no me escriban más a este número",
+    ],
+)
+def test_a_wish_to_stop_in_a_sentence_is_asked_about(sentence: str) -> None:
+    meaning = understand(sentence)
+    assert meaning is not None
+    assert meaning.word is Word.STOP_ASK
+
+
+@pytest.mark.parametrize(
+    ("sentence", "word"),
+    [
+        ("vou sair e pago depois", Word.PAY),
+        ("el precio es muy alto, quiero pagar menos", Word.PAY),
+        ("no reconozco este cobro, no me escriban", Word.DISPUTE),
+    ],
+)
+def test_everyday_words_are_no_wish_to_stop_beside_another(sentence: str, word: Word) -> None:
+    meaning = understand(sentence)
+    assert meaning is not None
+    assert meaning.word is word
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "todavía no he pagado",
+        "Aún no lo he pagado",
+        "no pagué",
+        "no está pagado",
+        "I haven't paid yet",
+        "i havent paid",
+        "I have not paid",
+        "not paid",
+        "ainda não paguei",
+        "não paguei ainda",
+        "nunca paguei isso",
+    ],
+)
+def test_what_is_not_paid_is_to_be_paid(sentence: str) -> None:
+    meaning = understand(sentence)
+    assert meaning is not None
+    assert meaning.word is Word.PAY
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "no, ya pagué",
+        "No, I paid",
+        "no ya está pagado",
+        "No. Pagado",
+        "eu já paguei",
+        "I can't, I paid",
+    ],
+)
+def test_no_before_another_clause_denies_nothing(sentence: str) -> None:
+    meaning = understand(sentence)
+    assert meaning is not None
+    assert meaning.word is Word.PAID
+
+
+@pytest.mark.parametrize("typed", ["ok", "OK!", "menu", "stop", "cancel", "no", "ola", "nada"])
+def test_words_of_every_language_say_nothing_about_it(typed: str) -> None:
+    meaning = understand(typed)
+    assert meaning is not None
+    assert meaning.language is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "reference"),
+    [
+        ("VERIFICAR INV-22", "INV-22"),
+        ("verify A100", "A100"),
+        ("¿este mensaje es real?", None),
+        ("is this a scam", None),
+        ("isso é golpe?", None),
+    ],
+)
+def test_it_may_be_asked_whether_a_message_is_real(typed: str, reference: str | None) -> None:
+    meaning = understand(typed)
+    assert meaning is not None
+    assert (meaning.word, meaning.reference) == (Word.VERIFY, reference)
 
 
 @pytest.mark.parametrize("typed", ["cancelar", "CANCELAR", "Cancelar.", "cancel", "cancelr"])

@@ -1,5 +1,6 @@
 """Whatever a customer is told by SMS fits into two segments, choices and all."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -73,6 +74,17 @@ def test_promises_fit(text: str, language: str, known: str) -> None:
     for say in (say for turn in turns for say in turn.says):
         assert say.phrase.startswith("promise.")
         assert units(fold(sms(say, language))) <= 2 * PART_UNITS, sms(say, language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("text", ["verificar", "verificar INV-2026-000123", "verificar INV-9"])
+def test_verifying_fits(text: str, language: str) -> None:
+    names = frozenset({"inv-2026-000123"})
+    debt = replace(FULL.debts[0], names=names, host="sandbox.migopayments.com")
+    known = replace(FULL, debts=(debt,), receipts=())
+    [say] = step(Dialogue(), Heard(text, understand(text)), known).says
+    assert say.phrase.startswith("verify.")
+    assert units(fold(sms(say, language))) <= 2 * PART_UNITS, sms(say, language)
 
 
 @pytest.mark.parametrize("known", ["much", "one"])
