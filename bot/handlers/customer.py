@@ -48,7 +48,9 @@ def converse(visit: Visit, *, has_card: bool = False) -> None:
     before = dialogue_of(visit.conversation)
     heard = _hear(visit, before, has_card=has_card)
     if visit.conversation.mode == "human" and not _breaks_silence(heard):
-        handoff.to_staff(visit.tx, visit.rules, visit.conversation, visit.message)
+        handoff.to_staff(
+            visit.tx, visit.rules, visit.conversation, visit.message, visit.customer_id
+        )
         return
     known = known_of(visit.tx, visit.rules, visit.message.sender, visit.customer, visit.phone)
     turn = step(before, heard, known)

@@ -75,11 +75,19 @@ def return_idle(tx: Tx, rules: Rules) -> int:
     return len(found)
 
 
-def to_staff(tx: Tx, rules: Rules, conversation: Conversation, message: InboundMessage) -> None:
+def to_staff(
+    tx: Tx,
+    rules: Rules,
+    conversation: Conversation,
+    message: InboundMessage,
+    customer_id: int | None,
+) -> None:
     """Relay what a customer wrote to whoever holds the conversation, else to the staff chat."""
     current = conversations.find(tx, conversation.id)
     if current is None or not (message.text or "attachment" in message.extra):
         return
+    # Whose chat it is may have become known only after staff took it.
+    current = replace(current, customer_id=customer_id or current.customer_id)
     conversations.save(tx, replace(current, last_inbound_at=tx.now))
     _tell_staff(tx, rules, current, Reply("handoff.message", _sent(tx, current, message)), "in")
 
