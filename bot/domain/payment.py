@@ -151,6 +151,8 @@ class Alert(StrEnum):
     """A message could not be brought to the customer over any channel."""
     CLAIMED_PAID = "claimed_paid"
     """The customer says they paid, and nothing was reported."""
+    CANNOT_PAY = "cannot_pay"
+    """The customer wants to pay or buy, and the bot cannot make that possible."""
     MIGO_WRITES = "migo_writes"
     """A link that only Migo can have shown was used: it messages customers itself."""
     CONFIG = "config"

@@ -1,6 +1,5 @@
 """A customer's message: what is known of them, one step of their dialogue, and its consequences."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
@@ -34,9 +33,10 @@ from bot.handlers.consent import set_consent
 from bot.handlers.disputes import take_dispute
 from bot.handlers.invitation import invite_in_chat
 from bot.handlers.links import renew, show_link
-from bot.handlers.payment import PaymentRequest, RequestError, create_payment
+from bot.handlers.payment import RequestError
 from bot.handlers.planning import alarm
 from bot.handlers.promises import make_promise
+from bot.handlers.purchases import buy
 from bot.handlers.replies import Choice, Reply
 from bot.handlers.visit import Visit
 from bot.store import conversations, payments, people
@@ -130,7 +130,8 @@ def _hear(visit: Visit, before: Dialogue, *, has_card: bool) -> Heard:
         return Heard(text, has_card=True)
     meaning = understand(text)
     token = message.payload or _typed_choice(visit, before, text)
-    if token is None and before.is_asked and meaning is not None:
+    # What is only nearly a yes buys nothing.
+    if token is None and before.is_asked and meaning is not None and not meaning.is_guess:
         token = _answered(visit.conversation, meaning.word)
     if token is None:
         return Heard(text, meaning, attachment=message.extra.get("attachment"))
@@ -183,9 +184,10 @@ def _perform(visit: Visit, command: Command, locale: str) -> Say | None:
         case Renew(payment_id):
             return _renew(visit, payment_id, locale)
         case CreatePayment():
-            return _create(visit, command)
+            return buy(visit, command)
         case OpenTask(payment_id):
-            _open_task(visit, payment_id, "the customer says it is paid, and Migo reported nothing")
+            detail = "the customer says it is paid, and Migo reported nothing"
+            _open_task(visit, Alert.CLAIMED_PAID, payment_id, detail)
         case GiveToPerson(why):
             text = visit.message.text
             handoff.give_to_staff(visit.tx, visit.rules, visit.conversation, why, said=text)
@@ -239,30 +241,9 @@ def _renew(visit: Visit, payment_id: str, locale: str) -> Say | None:
             visit.tx, visit.rules, visit.message, payment_id, key=visit.key(), locale=locale
         )
     except RequestError as error:
-        _open_task(visit, payment_id, f"the customer wants to pay it late: {error}")
+        detail = f"the customer wants to pay it late: {error}"
+        _open_task(visit, Alert.CANNOT_PAY, payment_id, detail)
         return Say("customer.renew_failed")
-
-
-def _create(visit: Visit, bought: CreatePayment) -> Say | None:
-    if visit.phone is None:
-        return Say("customer.purchase_failed")
-    name = None if visit.customer is not None else visit.message.sender_name
-    content: Mapping[str, object] = {"product": bought.product, "quantity": bought.quantity}
-    request = PaymentRequest(
-        phone=visit.phone,
-        money=bought.money,
-        route=(visit.message.sender.channel.value,),
-        created_by="customer",
-        request_hash=payments.request_hash(content),
-        name=name,
-        concept=f"{bought.quantity} × {bought.product}",
-        idempotency_key=f"chat:{visit.inbox_id}",
-    )
-    try:
-        create_payment(visit.tx, visit.rules, request)
-    except RequestError:
-        return Say("customer.purchase_failed")
-    return None
 
 
 def _invite(visit: Visit, locale: str) -> Say | None:
@@ -285,14 +266,16 @@ def _promise(visit: Visit, made: MakePromise) -> None:
         )
 
 
-def _open_task(visit: Visit, payment_id: str, detail: str) -> None:
+def _open_task(visit: Visit, kind: Alert, payment_id: str, detail: str) -> None:
+    """Have staff look at a payment; told again where somebody closed it since."""
     payment = payments.read(visit.tx, payment_id)
     alarm(
         visit.tx,
         visit.rules,
-        Alert.CLAIMED_PAID,
+        kind,
         key=payment_id,
         detail=detail,
         payment=payment,
         inbox_id=visit.inbox_id,
+        reopens=True,
     )
