@@ -1,7 +1,7 @@
 """Turns an outbox item into one finished message for one channel. No I/O."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.dispatcher.digest import pay_buttons, with_digest
@@ -151,6 +151,7 @@ class Composer:
             due_at=None if payment is None else payment.due_at,
             expires_at=None if payment is None else payment.expires_at,
             paid_at=_paid_at(item),
+            refund=_refund(item),
             time_zone=time_zone or self._time_zone,
             payment_id=None if payment is None else payment.id,
             extra=self._extra(item),
@@ -166,6 +167,8 @@ class Composer:
     def _template(self, item: OutboxItem, locale: str, facts: Facts) -> Template | None:
         if self._templates is None:
             return None
+        if facts.refund is not None:
+            facts = replace(facts, money=facts.refund)
         return self._templates.fill(text_name(item), locale=locale, facts=facts, texts=self._texts)
 
     def _buttons(
@@ -240,6 +243,11 @@ def _paid_at(item: OutboxItem) -> datetime | None:
         return None
     told = _text(item.payload.get("paid_at"))
     return item.created_at if told is None else datetime.fromisoformat(told)
+
+
+def _refund(item: OutboxItem) -> Money | None:
+    minor, paid = item.payload.get("refund_minor"), _money(item)
+    return Money(minor, paid.currency) if paid is not None and isinstance(minor, int) else None
 
 
 def text_name(item: OutboxItem) -> str:

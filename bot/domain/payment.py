@@ -127,6 +127,10 @@ class Alert(StrEnum):
     """One uid was both refunded and reversed."""
     RETURN_WITHOUT_APPROVAL = "return_without_approval"
     """Money went back that was never reported as received."""
+    FURTHER_REFUND = "further_refund"
+    """More than one refund of one uid was reported; a person says what they make together."""
+    ODD_REFUND = "odd_refund"
+    """More went back than was paid, or in another currency."""
     UNKNOWN_STATUS = "unknown_status"
     """Migo used a status we do not know."""
     UNKNOWN_UID = "unknown_uid"
@@ -202,9 +206,13 @@ def fold_link(expected: Money, facts: Iterable[Fact]) -> LinkFold:
         alerts.add(Alert.RETURN_WITHOUT_APPROVAL)
     if refunds and is_reversed:
         alerts.add(Alert.RETURNED_TWICE)
+    if len(refunds) > 1:
+        alerts.add(Alert.FURTHER_REFUND)
+    paid = came_of(expected, known) or expected
+    if any(_is_odd(fact.money, paid) for fact in refunds):
+        alerts.add(Alert.ODD_REFUND)
     if any(fact.status is FactStatus.OTHER for fact in known):
         alerts.add(Alert.UNKNOWN_STATUS)
-    paid = came_of(expected, known) or expected
     status = _returned_status(paid, refunds, is_reversed=is_reversed)
     if status is None:
         status = _open_status(known, has_good=bool(good), has_approved=bool(approved))
@@ -226,6 +234,12 @@ def came_of(expected: Money, facts: Iterable[Fact]) -> Money | None:
     if accepted:
         return max(accepted, key=lambda money: (money.minor, money.currency))
     return expected if good else None
+
+
+def _is_odd(money: Money | None, paid: Money) -> bool:
+    if money is None:
+        return False
+    return money.currency != paid.currency or money.minor > paid.minor
 
 
 def _returned_status(paid: Money, refunds: list[Fact], *, is_reversed: bool) -> LinkStatus | None:

@@ -9,6 +9,7 @@ from bot.domain.money import Money
 from bot.domain.payment import (
     UNPAID,
     Alert,
+    Fact,
     FactStatus,
     Link,
     LinkFold,
@@ -19,7 +20,7 @@ from bot.domain.payment import (
     fold_link,
     payment_status_of,
 )
-from bot.handlers import cards, reminding
+from bot.handlers import cards, refunds, reminding
 from bot.handlers.matching import Named, owner_of
 from bot.handlers.payment import must_read, stop_asking
 from bot.handlers.planning import (
@@ -34,6 +35,7 @@ from bot.handlers.planning import (
 from bot.handlers.rules import Rules
 from bot.store import ledger, links, payments, sales
 from bot.store.engine import Tx
+from bot.store.refunds import Refund, unbooked
 
 _DENIED_AFTER = timedelta(seconds=90)
 
@@ -93,6 +95,7 @@ class _Standing:
     link: Link
     fold: LinkFold
     came: Money | None
+    told: Sequence[Fact]
 
     @property
     def is_news(self) -> bool:
@@ -107,6 +110,7 @@ def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) 
     news: _Standing | None = None
     for each in known:
         _raise_fold_alerts(tx, rules, payment, each, inbox_id=inbox_id)
+        refunds.raise_alerts(tx, rules, payment, each.link, each.fold, each.told, inbox_id=inbox_id)
         if each.is_news:
             _note_reader(tx, rules, each.link)
             news = each
@@ -121,7 +125,8 @@ def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) 
         alarm(tx, rules, kind, key=payment.id, detail=detail, payment=payment)
     if Alert.OVERPAID in alerts:
         payments.flag_overpaid(tx, payment.id)
-    payment = _book(tx, payment, target, news, inbox_id=inbox_id)
+    owed = unbooked(tx, payment_id) if _REFUNDED.intersection(parts) else []
+    payment = _book(tx, payment, target, news, owed, inbox_id=inbox_id)
     # Only now, after messages were cancelled: a claim takes a message first and then its link.
     for each in known:
         if each.is_news:
@@ -134,7 +139,7 @@ def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) 
 
 def _standing(tx: Tx, payment: Payment, link: Link) -> _Standing:
     told = links.facts_of(tx, link.uid)
-    return _Standing(link, fold_link(payment.money, told), came_of(payment.money, told))
+    return _Standing(link, fold_link(payment.money, told), came_of(payment.money, told), told)
 
 
 def _refund_request(payment: Payment, known: Sequence[_Standing]) -> str:
@@ -166,7 +171,7 @@ def _raise_fold_alerts(
     tx: Tx, rules: Rules, payment: Payment, about: _Standing, *, inbox_id: int | None
 ) -> None:
     uid = about.link.uid
-    for kind in sorted(about.fold.alerts):
+    for kind in sorted(about.fold.alerts & _ALERT_TEXT.keys()):
         detail = f"{_ALERT_TEXT[kind]} (uid {uid})"
         alarm(tx, rules, kind, key=uid, detail=detail, payment=payment, inbox_id=inbox_id)
 
@@ -181,34 +186,41 @@ def _note_reader(tx: Tx, rules: Rules, link: Link) -> None:
         alarm(tx, rules, Alert.MIGO_WRITES, key=MIGO, detail=detail, reopens=True)
 
 
-_MONEY_MOVED = frozenset(
-    {LinkStatus.PAID, LinkStatus.PART_REFUNDED, LinkStatus.REFUNDED, LinkStatus.REVERSED}
-)
+_MONEY_MOVED = frozenset({LinkStatus.PAID, LinkStatus.REVERSED})
+_REFUNDED = frozenset({LinkStatus.PART_REFUNDED, LinkStatus.REFUNDED, LinkStatus.RETURNED_TWICE})
 
 
 def _book(
-    tx: Tx, payment: Payment, target: PaymentStatus, news: _Standing | None, *, inbox_id: int | None
+    tx: Tx,
+    payment: Payment,
+    target: PaymentStatus,
+    news: _Standing | None,
+    owed: Sequence[Refund],
+    *,
+    inbox_id: int | None,
 ) -> Payment:
-    """Move the payment, or enter money that moved without moving it."""
+    """Move the payment, and enter money that moved without moving it."""
     uid = None if news is None else news.link.uid
     money = (None if news is None else news.came) or payment.money
     if target is not payment.status:
+        first = refunds.first_of(target, owed)
         if target is not PaymentStatus.DENIED:
             stop_asking(tx, payment, why=target.value)
-        return payments.move(
+        payment = payments.move(
             tx,
             payment,
             target,
             why=f"Migo reported it: {target.value}",
             uid=uid,
-            money=money,
-            cause_inbox_id=inbox_id,
+            money=money if first is None else first.money,
+            cause_inbox_id=inbox_id if first is None else first.inbox_id,
             held_reason=cards.MISMATCH if target is PaymentStatus.HELD else None,
         )
-    if uid is None or news is None or news.fold.status not in _MONEY_MOVED:
-        return payment
-    why = f"Migo reported {news.fold.status.value} of {uid}"
-    return payments.book(tx, payment, uid=uid, money=money, why=why, cause_inbox_id=inbox_id)
+        owed = [refund for refund in owed if refund is not first]
+    elif uid is not None and news is not None and news.fold.status in _MONEY_MOVED:
+        why = f"Migo reported {news.fold.status.value} of {uid}"
+        payment = payments.book(tx, payment, uid=uid, money=money, why=why, cause_inbox_id=inbox_id)
+    return refunds.book(tx, payment, owed)
 
 
 _NEWS = {
@@ -230,6 +242,8 @@ def _owe_news(tx: Tx, rules: Rules, payment: Payment, about: _Standing) -> None:
     at = tx.now + _DENIED_AFTER if purpose is Purpose.DENIED else tx.now
     key = f"{purpose.value}:{link.uid}"
     route, payload = news_route(tx, payment), told_amount(payment, about.came)
+    if purpose is Purpose.REFUNDED:
+        payload |= refunds.part_of(about.came or payment.money, about.told)
     plan_message(
         tx, rules, payment, purpose, key=key, link=link, route=route, at=at, payload=payload
     )

@@ -11,6 +11,7 @@ from bot.domain.delivery import Purpose
 from bot.domain.money import Money
 from bot.domain.payment import UNPAID, Alert, PaymentStatus
 from bot.store.engine import Tx
+from bot.store.refunds import is_income
 from bot.store.schema import alert, decision, delivery, ledger, outbox, payment
 
 NOT_REMINDED = "reminder not sent"
@@ -53,7 +54,7 @@ def read_day(tx: Tx, starts: Sequence[datetime]) -> Day:
     statuses = _open_payments(tx)
     return Day(
         sent=_sent(tx, starts, Purpose.LINK),
-        paid=_per_day(tx, ledger.c.at, starts, ledger.c.to_status == PaymentStatus.PAID.value),
+        paid=_per_day(tx, ledger.c.at, starts, is_income),
         income=_income(tx, today),
         owed=tuple(Money(minor, code) for code, (_, minor) in sorted(statuses.items())),
         open=sum(number for number, _ in statuses.values()),
@@ -99,7 +100,7 @@ def _income(tx: Tx, since: datetime) -> tuple[Money, ...]:
     statement = (
         sa.select(ledger.c.currency, sa.func.sum(ledger.c.amount_minor).label("minor"))
         .where(
-            ledger.c.to_status == PaymentStatus.PAID.value,
+            is_income,
             ledger.c.currency.is_not(None),
             ledger.c.at >= since,
         )

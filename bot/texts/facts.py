@@ -21,6 +21,8 @@ class DebtFacts:
 class Facts:
     """Everything a message may mention; whatever is None goes unsaid.
 
+    `refund` is the part that went back, where it is a part.
+
     Times are aware and shown in `time_zone`, an IANA name. Of `extra` the texts know `detail`: what
     staff must know. `debts` are those that a digest lists and `more` counts those it leaves out;
     `totals` is what all of them make, one sum a currency. Names and concepts are taken raw and
@@ -35,6 +37,7 @@ class Facts:
     due_at: datetime | None = None
     expires_at: datetime | None = None
     paid_at: datetime | None = None
+    refund: Money | None = None
     time_zone: str = "UTC"
     payment_id: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)

@@ -40,6 +40,10 @@ def _amount(facts: Facts, reader: Reader) -> Value:
     return None if facts.money is None else format_money(facts.money, reader.locale)
 
 
+def _refund(facts: Facts, reader: Reader) -> Value:
+    return None if facts.refund is None else format_money(facts.refund, reader.locale)
+
+
 def _concept(facts: Facts, reader: Reader) -> Value:
     return no_links(facts.concept, CONCEPT_CHARS) or None if facts.concept else None
 
@@ -109,6 +113,7 @@ VALUES: dict[str, Callable[[Facts, Reader], Value]] = {
     "merchant": _merchant,
     "name": _name,
     "amount": _amount,
+    "refund": _refund,
     "concept": _concept,
     "reference": _reference,
     "url": _url,

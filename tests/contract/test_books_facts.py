@@ -85,14 +85,14 @@ async def test_denied_after_approved_changes_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "news", "expected"),
+    ("status", "news", "expected", "alerts"),
     [
-        (REFUNDED, "refunded", PaymentStatus.REFUNDED),
-        (REVERSED, "reversed", PaymentStatus.REVERSED),
+        (REFUNDED, "refunded", PaymentStatus.REFUNDED, [Alert.FURTHER_REFUND]),
+        (REVERSED, "reversed", PaymentStatus.REVERSED, []),
     ],
 )
 async def test_money_that_goes_back_is_told_once(
-    world: World, status: FactStatus, news: str, expected: PaymentStatus
+    world: World, status: FactStatus, news: str, expected: PaymentStatus, alerts: list[Alert]
 ) -> None:
     made = await world.linked("u1")
     await world.callback("u1", APPROVED)
@@ -102,7 +102,7 @@ async def test_money_that_goes_back_is_told_once(
     assert await world.status(made.id) is expected
     assert await keys(world, news) == [f"{news}:u1"]
     assert await keys(world, "receipt") == ["receipt:u1"]
-    assert await world.alerts() == []
+    assert await world.alerts() == alerts
 
 
 async def test_a_part_that_goes_back_is_told(world: World) -> None:

@@ -213,6 +213,15 @@ async def test_a_text_that_does_not_exist_is_refused_and_not_raised() -> None:
     assert isinstance(outcome, Refused)
 
 
+async def test_a_part_that_goes_back_is_named() -> None:
+    channel = FakeChannel()
+    item = message_item(purpose=Purpose.REFUNDED, payload={"refund_minor": 5000})
+    await dispatcher_of(channel).perform(item)
+    [(message, _)] = channel.sent
+    assert "Q50.00" in message.text
+    assert "Q150.00" in message.text
+
+
 async def test_an_earlier_try_is_looked_for_twice() -> None:
     channel = AskableChannel()
     assert await dispatcher_of(channel).perform(message_item(looks_left=2)) == Unfound()

@@ -79,6 +79,7 @@ FACTS = {
     "approved with other bytes": fact(FactStatus.APPROVED, "approved with other bytes"),
     "refunded": fact(FactStatus.REFUNDED, "refunded"),
     "refunded in part": fact(FactStatus.REFUNDED, "refunded in part", Money(5000, "GTQ")),
+    "refunded in dollars": fact(FactStatus.REFUNDED, "in dollars", Money(5000, "USD")),
     "reversed": fact(FactStatus.REVERSED, "reversed"),
     "mismatch": fact(FactStatus.APPROVED, "mismatch", Money(14999, "GTQ")),
     "other": fact(FactStatus.OTHER, "other"),
@@ -103,7 +104,8 @@ ROWS: list[tuple[str, LinkStatus, set[Alert]]] = [
     ("refunded", LinkStatus.REFUNDED, {Alert.RETURN_WITHOUT_APPROVAL}),
     ("approved, refunded", LinkStatus.REFUNDED, set()),
     ("approved, refunded in part", LinkStatus.PART_REFUNDED, set()),
-    ("approved, refunded in part, refunded", LinkStatus.REFUNDED, set()),
+    ("approved, refunded in part, refunded", LinkStatus.REFUNDED, {Alert.FURTHER_REFUND}),
+    ("approved, refunded in dollars", LinkStatus.REFUNDED, {Alert.ODD_REFUND}),
     ("denied, refunded", LinkStatus.REFUNDED, {Alert.RETURN_WITHOUT_APPROVAL}),
     ("reversed", LinkStatus.REVERSED, {Alert.RETURN_WITHOUT_APPROVAL}),
     ("approved, reversed", LinkStatus.REVERSED, set()),
@@ -161,6 +163,21 @@ def test_a_refund_is_whole_by_what_was_accepted(minor: int, status: LinkStatus) 
     less = fact(FactStatus.APPROVED, "less", Money(9000, "GTQ"), is_accepted=True)
     facts = [less, fact(FactStatus.REFUNDED, "r", Money(minor, "GTQ"))]
     assert fold_link(ASKED, facts).status is status
+
+
+@pytest.mark.parametrize(
+    ("money", "is_odd"),
+    [
+        (None, False),
+        (ASKED, False),
+        (Money(1, "GTQ"), False),
+        (Money(15001, "GTQ"), True),
+        (Money(1, "USD"), True),
+    ],
+)
+def test_more_than_was_paid_does_not_go_back(money: Money | None, is_odd: bool) -> None:
+    fold = fold_link(ASKED, [FACTS["approved"], fact(FactStatus.REFUNDED, "r", money)])
+    assert (Alert.ODD_REFUND in fold.alerts) is is_odd
 
 
 @pytest.mark.parametrize("current", PaymentStatus)
