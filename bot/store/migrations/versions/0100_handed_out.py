@@ -1,13 +1,13 @@
 """Links handed out beside messages: whoever was told the URL may pay it.
 
-Revision: 0100, after 0004
+Revision: 0100, after 0090
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0100"
-down_revision = "0004"
+down_revision = "0090"
 branch_labels = None
 depends_on = None
 
