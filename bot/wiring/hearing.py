@@ -53,8 +53,8 @@ def update_id(raw: RawRequest) -> str:
 
 def readers(settings: Settings, channels: Mapping[ChannelName, Channel]) -> Mapping[Source, Reader]:
     """How each source's bytes are read."""
-    unit = AmountUnit(settings.migo.amount_unit)
-    found: dict[Source, Reader] = {Source.MIGO: lambda item: [read_report(item, unit)]}
+    unit, client = AmountUnit(settings.migo.amount_unit), settings.migo.client
+    found: dict[Source, Reader] = {Source.MIGO: lambda item: [read_report(item, unit, client)]}
     twilio = twilio_channel(channels)
     if twilio is not None:
         found[Source.TWILIO_STATUS] = _reader(twilio)
@@ -69,16 +69,20 @@ def _reader(channel: InboundChannel) -> Callable[[InboxItem], Sequence[InboundEv
     return lambda item: channel.parse(RawRequest(item.url, item.headers, item.body))
 
 
-def read_report(item: InboxItem, unit: AmountUnit) -> Report:
+def read_report(item: InboxItem, unit: AmountUnit, client: str | None = None) -> Report:
     """Read a payment callback.
 
     Raises:
-        MalformedError: its bytes cannot be read.
+        MalformedError: its bytes cannot be read, or it names another merchant than `client`.
     """
     try:
         callback = parse_callback(item.body, unit=unit)
     except CallbackError as error:
         raise MalformedError(str(error)) from error
+    # Migo promises no such field: only where it is there can it be another's.
+    named = callback.client
+    if named is not None and client is not None and named.casefold() != client.casefold():
+        raise MalformedError("it is for another merchant than MIGO_CLIENT")
     return Report(
         uid=callback.uid,
         status=callback.status,

@@ -1,6 +1,7 @@
 """What settings become for the rooms that are told of them."""
 
-from datetime import time, timedelta
+import json
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,10 @@ import pytest
 from bot import wiring
 from bot.domain.hours import hours_of
 from bot.domain.reminders import PlanError
+from bot.handlers.facts import Report
 from bot.settings import Settings
+from bot.store.inbox import InboxItem, Source
+from channels.errors import MalformedError
 
 NEEDED = {
     "MIGO_CLIENT": "acme",
@@ -65,3 +69,21 @@ def test_a_plan_may_not_have_more_reminders_than_are_allowed(tmp_path: Path) -> 
     path.write_text('[gentle]\ndue = ["due-1", "due+0"]\n')
     with pytest.raises(PlanError, match="at most 1"):
         wiring.plans(settings(REMINDERS_FILE=str(path), REMINDER_MAX="1"))
+
+
+def report_of(**more: str) -> object:
+    body = json.dumps({"uid": "u1", "status": "approved", "amount": 1, "currency": "GTQ", **more})
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    item = InboxItem(1, Source.MIGO, None, "/", {}, body.encode(), at, 1, "token")
+    [report] = wiring.readers(settings(), {})[Source.MIGO](item)
+    return report
+
+
+@pytest.mark.parametrize("more", [{}, {"client": "acme"}, {"client": " Acme"}])
+def test_a_callback_that_names_no_other_merchant_is_read(more: dict[str, str]) -> None:
+    assert isinstance(report_of(**more), Report)
+
+
+def test_a_callback_for_another_merchant_is_not() -> None:
+    with pytest.raises(MalformedError, match="another merchant"):
+        report_of(client="acme-two")
