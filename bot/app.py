@@ -233,6 +233,7 @@ class Application:
         refusals = Refusals(self._metrics, self._proxies)
         unit = AmountUnit(self._settings.migo.amount_unit)
         callbacks = CallbackDoor(door, await self._open_spool())
+        suspicion = Suspicion(self.store, self.rules, unit)
         doors = Doors(
             put=door.put,
             put_callback=callbacks.put,
@@ -241,7 +242,8 @@ class Application:
             twilio=wiring.twilio_channel(self._channels),
             telegram=wiring.telegram_webhook(self._settings, self._channels),
             refusals=refusals,
-            suspect=Suspicion(self.store, self.rules, unit).look,
+            suspect=suspicion.look,
+            note_large=suspicion.note_large,
         )
         api = build_api(
             self.store,

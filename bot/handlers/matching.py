@@ -32,7 +32,7 @@ def owner_of(tx: Tx, rules: Rules, named: Named) -> Link | None:
     found = links.find_link(tx, named.uid)
     if found is not None:
         return found
-    attempt = _attempt_of(tx, named)
+    attempt = attempt_named(tx, named)
     if attempt is not None and attempt.state in _NEVER_CONFIRMED:
         return _adopt_orphan(tx, rules, attempt, named)
     if attempt is not None and attempt.state in _MADE:
@@ -40,7 +40,8 @@ def owner_of(tx: Tx, rules: Rules, named: Named) -> Link | None:
     return _by_reference(tx, rules, named)
 
 
-def _attempt_of(tx: Tx, named: Named) -> links.Attempt | None:
+def attempt_named(tx: Tx, named: Named) -> links.Attempt | None:
+    """The try to make a link that a callback names, or that remembers its uid."""
     payment_id, _, number = (named.external_id or "").rpartition(".")
     if payment_id and number.isdecimal():
         for each in links.attempts_of(tx, payment_id):

@@ -580,6 +580,19 @@ batch_row = Table(
     ),
 )
 
+# Refused callbacks, for a person to look at; nothing reads them to act on them.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    _row_id(),
+    Column("why", String(16), nullable=False),
+    Column("body_hash", String(64), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("received_at", UtcTime, nullable=False),
+    UniqueConstraint("why", "body_hash"),
+    CheckConstraint("why in ('wrong_key', 'too_large')", name="why"),
+)
+
 # A payment is reminded of once a local date, whoever schedules and whatever the clock does.
 reminder_slot = Table(
     "reminder_slot",

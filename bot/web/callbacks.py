@@ -6,15 +6,16 @@ What the spool has is brought to the inbox, oldest first, as soon as the databas
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
+from bot.handlers.matching import Named
 from bot.handlers.rules import Rules
-from bot.handlers.suspicion import on_wrong_key
+from bot.handlers.suspicion import on_too_large, on_wrong_key
 from bot.migo import AmountUnit, CallbackError, parse_callback
 from bot.spool import Record, Spool, SpoolFullError
-from bot.store.engine import Store
+from bot.store.engine import Store, Tx
 from bot.store.inbox import Received, Source
 
 _log = logging.getLogger(__name__)
@@ -177,7 +178,7 @@ class CallbackDoor:
 
 
 class Suspicion:
-    """Looks at what came without the right key; without a database, or in haste, not at all."""
+    """Looks at what was refused; without a database, or in haste, not at all."""
 
     def __init__(self, store: Store, rules: Rules, unit: AmountUnit) -> None:
         """Keep what looking takes; `unit` is how amounts are written."""
@@ -186,18 +187,25 @@ class Suspicion:
         self._unit = unit
 
     async def look(self, body: bytes) -> None:
-        """Tell staff if it names a transaction of ours."""
+        """Keep what came without the right key and tell staff, if it names a payment of ours."""
         try:
-            uid = parse_callback(body, unit=self._unit).uid
+            found = parse_callback(body, unit=self._unit)
         except CallbackError:
             return
+        external_id = None if found.external_id is None else str(found.external_id)
+        named = Named(found.uid, external_id, found.reference, found.money)
+        await self._note(lambda tx: on_wrong_key(tx, self._rules, named, body))
+
+    async def note_large(self, start: bytes) -> None:
+        """Keep the start of what came with the right key and is too large, and tell staff."""
+        await self._note(lambda tx: on_too_large(tx, self._rules, start))
+
+    async def _note(self, work: Callable[[Tx], None]) -> None:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await self._store.transact(lambda tx: on_wrong_key(tx, self._rules, uid))
+                await self._store.transact(work)
         except Exception as error:  # noqa: BLE001 - the caller is refused in any case
-            _log.error(
-                "a callback without the right key was not looked at: %s", type(error).__name__
-            )
+            _log.error("a refused callback was not looked at: %s", type(error).__name__)
 
 
 def header_of(item: Received) -> Mapping[str, object]:

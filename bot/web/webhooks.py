@@ -30,13 +30,20 @@ _HEADER_CHARS = 500
 _TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 
 Put = Callable[[Received], Awaitable[None]]
+LARGE_KEPT_BYTES = 4 * 1024
+"""How much is kept of a callback that is too large."""
 Suspect = Callable[[bytes], Awaitable[None]]
-"""Looks at the body of a callback that came without the right key."""
+"""Looks at the body of a callback that came without the right key, or is too large."""
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class TooLargeError(Exception):
-    """The body is larger than this door takes."""
+    """The body is larger than this door takes; `start` is what was read of it."""
+
+    def __init__(self, start: bytes = b"") -> None:
+        """Keep what was read."""
+        super().__init__()
+        self.start = start
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ class Doors:
     telegram: InboundChannel | None
     refusals: Refusals
     suspect: Suspect | None = None
+    note_large: Suspect | None = None
 
     async def migo(self, request: Request) -> Response:
         """Take a payment callback: 200 once its bytes are durable."""
@@ -63,13 +71,19 @@ class Doors:
         if not _is_json(headers.get("content-type", "")):
             return self.refusals.refuse_proven("migo", 415)
         try:
-            body = await read_body(request, CALLBACK_MAX_BYTES)
-        except TooLargeError:
-            return self.refusals.refuse_proven("migo", 413)
+            body = await read_body(request, CALLBACK_MAX_BYTES, is_start_wanted=True)
+        except TooLargeError as error:
+            return await self._refuse_large(error.start)
         # Migo names no event; byte-identical bodies are the same news about the same uid.
         event_id = hashlib.sha256(body).hexdigest()
         await self.put_callback(self._received(request, Source.MIGO, event_id, headers, body))
         return Response(b"{}", media_type="application/json")
+
+    async def _refuse_large(self, start: bytes) -> Response:
+        """Refuse what has the right key, but not unseen: it is news of money all the same."""
+        if self.note_large is not None and start:
+            await self.note_large(start[:LARGE_KEPT_BYTES])
+        return self.refusals.refuse_proven("migo", 413)
 
     async def _refuse_callback(self, request: Request, headers: dict[str, str]) -> Response:
         """Refuse a callback without the right key, but not unseen: it may be Migo's after all."""
@@ -164,13 +178,14 @@ def _is_json(content_type: str) -> bool:
     return media_type == "application/json" or media_type.endswith("+json")
 
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int, *, is_start_wanted: bool = False) -> bytes:
     """Read a body, counting while it streams; a length that was promised is not trusted.
 
     Raises:
-        TooLargeError: it is longer than `max_bytes`.
+        TooLargeError: it is longer than `max_bytes`; one that says so at once is read up to there
+            only if its start is wanted.
     """
-    promised = request.headers.get("content-length", "")
+    promised = "" if is_start_wanted else request.headers.get("content-length", "")
     if promised.isdecimal() and len(promised) < 20 and int(promised) > max_bytes:
         raise TooLargeError
     chunks = bytearray()
@@ -178,7 +193,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
         async for chunk in request.stream():
             chunks += chunk
             if len(chunks) > max_bytes:
-                raise TooLargeError
+                raise TooLargeError(bytes(chunks))
     except ClientDisconnect:
         raise TooLargeError from None
     return bytes(chunks)

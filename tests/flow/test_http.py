@@ -105,6 +105,53 @@ async def test_a_wrong_key_for_a_known_payment_is_told_once(quiet_service: Servi
     assert (await quiet_service.read(payment))["status"] != "paid"
 
 
+async def test_a_wrong_key_is_known_by_what_else_it_names_and_its_bytes_are_kept(
+    quiet_service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.store.quarantine.MOST", 2)
+    payment = await quiet_service.create("sms")
+    await quiet_service.until_message(payment, "link", "delivered", "read")
+    headers = {"content-type": "application/json", "x-api-key": "wrong"}
+    bodies = [
+        b'{"uid": "u%d", "externalId": "%s.1"}' % (number, payment["id"].encode())
+        for number in (1, 1, 2, 3)
+    ]
+    stranger = b'{"uid": "u4", "externalId": "pay_0000.1"}'
+    for body in (*bodies, stranger):
+        answer = await quiet_service.http.post("/webhooks/migo", content=body, headers=headers)
+        assert answer.status_code == 401
+    kept = await quiet_service.select("select why, body from quarantine order by id")
+    assert [(why, bytes(body)) for why, body in kept] == [
+        ("wrong_key", bodies[0]),
+        ("wrong_key", bodies[2]),
+    ]
+    alerts = await quiet_service.select("select kind, payment_id from alert order by id")
+    assert alerts == [("wrong_key", payment["id"])] * 3
+    assert (await quiet_service.read(payment))["status"] != "paid"
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+async def test_of_a_proven_callback_that_is_too_large_the_start_is_kept_and_told(
+    quiet_service: Service, is_chunked: bool
+) -> None:
+    migo = quiet_service.sandbox.config.migo
+    headers = {"content-type": "application/json", migo.callback_header: migo.callback_secret}
+    body = b'{"uid": "u1", "status": "approved", "pad": "' + b"x" * 70_000 + b'"}'
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), 5000):
+            yield body[start : start + 5000]
+
+    for _ in range(2):
+        content = chunks() if is_chunked else body
+        answer = await quiet_service.http.post("/webhooks/migo", content=content, headers=headers)
+        assert answer.status_code == 413
+    kept = await quiet_service.select("select why, body from quarantine")
+    assert [(why, bytes(start)) for why, start in kept] == [("too_large", body[:4096])]
+    assert await quiet_service.select("select kind from alert") == [("unreadable",)]
+    assert await quiet_service.select("select 1 from inbox where source = 'migo'") == []
+
+
 async def test_a_length_that_lies_gains_nothing(quiet_service: Service) -> None:
     more = _request(quiet_service, "content-length: 2", body=b"{}" + b"x" * MIB)
     assert await _say(quiet_service, more) in ([200, 400], [400])
