@@ -7,14 +7,13 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-import uvicorn
+from starlette.types import ASGIApp
 
 from bot import wiring
 from bot.coordination import open_coordination
@@ -28,6 +27,7 @@ from bot.migo import AmountUnit, MigoClient
 from bot.opening import excuse_waiting, open_store
 from bot.relay import Relay
 from bot.scheduler import Scheduler
+from bot.serving import Server
 from bot.settings import Settings
 from bot.spool import Spool
 from bot.store import inbox, outbox
@@ -35,10 +35,10 @@ from bot.store.engine import Store, Tx
 from bot.store.inbox import Door, Received, Source
 from bot.telemetry.metrics import Metrics
 from bot.web.api import build_api
-from bot.web.app import ROUTES, Health, build_web, security_headers
+from bot.web.app import ROUTES, Health, build_health, build_web, security_headers
 from bot.web.callbacks import CallbackDoor, Suspicion
 from bot.web.callers import Proxies, Refusals
-from bot.web.edges import KEEP_ALIVE_S, Edges
+from bot.web.edges import Edges
 from bot.web.measured import Measured
 from bot.web.webhooks import Doors
 from channels.base import ChannelName, RawRequest
@@ -119,7 +119,7 @@ class Application:
         self.beats = Heartbeats(self._metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._rising: asyncio.Task[None] | None = None
-        self._server: _Server | None = None
+        self._server: Server | None = None
         self._scheduler: Scheduler | None = None
         self._spool: Spool | None = None
         self._proxies = Proxies(settings.web.trusted_proxies)
@@ -154,8 +154,11 @@ class Application:
         self._tokens = given or (_own_token(self._settings.store.token_path),)
         self._spawn("coordination", self._coordination.run())
         self._spawn("event loop", self._pulse())
+        health_port = self._settings.web.metrics_port
         if Role.WEB in self._roles:
             await self._start_web()
+        elif health_port is not None:
+            await self._start_health(health_port)
         self._rising = asyncio.create_task(self._start_rest(), name="start")
         await asyncio.wait({self._rising}, timeout=None if self.store.is_sqlite else _FIRST_LOOK_S)
         if self._rising.done():
@@ -252,29 +255,32 @@ class Application:
             refusals=refusals,
             invite_links=wiring.invite_links(self._settings, self._channels),
         )
-        figures = Figures(self.store, self._metrics, self._clock)
-        health = Health(is_ready=self._is_ready, metrics=figures.render)
-        app = Measured(build_web(doors, api, health, tokens=self._tokens), self._metrics, ROUTES)
-        edges = Edges(self._metrics, self._proxies, security_headers(doors.public_url))
-        config = uvicorn.Config(
-            app,
-            http=edges.protocol(),
-            ws="none",
-            timeout_keep_alive=KEEP_ALIVE_S,
-            host=self._settings.web.host,
-            port=self._settings.web.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            lifespan="off",
-            timeout_graceful_shutdown=10,
+        await self._serve(
+            "web", build_web(doors, api, self._health(), tokens=self._tokens), port=None
         )
-        listener = _listen(self._settings.web.host, self._settings.web.port)
-        self._server = _Server(config)
-        self._spawn("web", self._server.serve(sockets=[listener]))
         self._spawn("spool", callbacks.drain())
         self._spawn("adoption", callbacks.adopt())
+
+    async def _start_health(self, port: int) -> None:
+        """Answer for a process that has no doors."""
+        refusals = Refusals(self._metrics, self._proxies)
+        await self._serve(
+            "health", build_health(self._health(), refusals, tokens=self._tokens), port=port
+        )
+
+    def _health(self) -> Health:
+        figures = Figures(self.store, self._metrics, self._clock)
+        return Health(is_ready=self._is_ready, metrics=figures.render)
+
+    async def _serve(self, name: str, app: ASGIApp, *, port: int | None) -> None:
+        web = self._settings.web
+        self._server = Server(
+            Measured(app, self._metrics, ROUTES),
+            Edges(self._metrics, self._proxies, security_headers(web.public_url)),
+            host=web.host,
+            port=web.port if port is None else port,
+        )
+        self._spawn(name, self._server.run_here())
         await self._server.is_up.wait()
 
     async def _open_spool(self) -> Spool:
@@ -370,7 +376,9 @@ class Application:
             stop()
         if self._server is not None:
             self._server.should_exit = True
-        finishing = [task for task in self._tasks if task.get_name() in ("web", "intake", "relay")]
+        finishing = [
+            task for task in self._tasks if task.get_name() in ("web", "health", "intake", "relay")
+        ]
         if finishing:
             await asyncio.wait(finishing, timeout=STOP_WITHIN_S)
         for task in self._tasks:
@@ -388,24 +396,6 @@ class Application:
             await self._spool.aclose()
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handling: one process, one place that decides to stop."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.is_up = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Say when requests are taken."""
-        await super().startup(sockets=sockets)
-        self.is_up.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to `serve`."""
-        yield
-
-
 async def _keep_webhook(telegram: wiring.TelegramSource, url: str) -> None:
     """Have Telegram call us, however often that has to be asked; never ends by itself."""
     wait_s = 1.0
@@ -418,11 +408,6 @@ async def _keep_webhook(telegram: wiring.TelegramSource, url: str) -> None:
             wait_s = min(wait_s * 2, _WEBHOOK_RETRY_S)
         else:
             await asyncio.Event().wait()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
 
 
 def new_token() -> str:

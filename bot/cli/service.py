@@ -41,8 +41,13 @@ def serve_command(roles: str) -> None:
     except (StoreError, SpoolError) as error:
         raise FailedError(str(error)) from None
     except OSError as error:
-        where = f"{settings.web.host}:{settings.web.port}"
-        raise FailedError(f"cannot serve at {where}: {error.strerror}; set HOST or PORT") from None
+        web = settings.web
+        is_web = app.Role.WEB in chosen
+        port, name = (web.port, "PORT") if is_web else (web.metrics_port, "METRICS_PORT")
+        where = f"{web.host}:{port}"
+        raise FailedError(
+            f"cannot serve at {where}: {error.strerror}; set HOST or {name}"
+        ) from None
 
 
 @click.command("migrate")

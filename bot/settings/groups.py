@@ -78,6 +78,7 @@ class WebSettings(Group):
 
     host: str = Field("127.0.0.1", alias="HOST")
     port: int = Field(8000, alias="PORT", ge=0, le=65535)
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = Field(None, alias="METRICS_PORT")
     public_url_override: values.Url | None = Field(None, alias="PUBLIC_URL")
     api_tokens: values.Secrets = Field((), alias="API_TOKENS")
     trusted_proxies: values.Networks = Field((), alias="TRUSTED_PROXIES")

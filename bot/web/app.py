@@ -7,7 +7,7 @@ can. Whatever fails here ends in a short JSON answer without a trace of how.
 import hmac
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.web.callers import is_loopback
+from bot.web.callers import Refusals, is_loopback
 from bot.web.webhooks import Doors
 
 _log = logging.getLogger(__name__)
@@ -77,8 +77,40 @@ class Health:
 
 def build_web(doors: Doors, api: ASGIApp, health: Health, *, tokens: tuple[str, ...]) -> ASGIApp:
     """The whole web role as one ASGI application."""
+    routes: list[BaseRoute] = [
+        Route("/webhooks/migo", doors.migo, methods=["POST"]),
+        Route("/webhooks/twilio/status", doors.twilio_status, methods=["POST"]),
+        Route("/webhooks/twilio/inbound", doors.twilio_inbound, methods=["POST"]),
+        Route("/webhooks/telegram", doors.telegram_update, methods=["POST"]),
+        *_health_routes(health, doors.refusals, tokens),
+        Mount("/v1", app=api),
+    ]
+    return _Hardened(_routed(routes, doors.refusals), security_headers(doors.public_url))
+
+
+def build_health(health: Health, refusals: Refusals, *, tokens: tuple[str, ...]) -> ASGIApp:
+    """Health and figures alone, for a process without the web role."""
+    app = _routed(_health_routes(health, refusals, tokens), refusals)
+    return _Hardened(app, security_headers(""))
+
+
+def _routed(routes: Sequence[BaseRoute], refusals: Refusals) -> ASGIApp:
+    async def on_http_error(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        given = refusals.status(request.scope, "nowhere", status)
+        code = "not_found" if given == 404 else "refused"
+        return _problem(given, code, "there is nothing here")
+
+    app = Starlette(
+        routes=routes,
+        exception_handlers={HTTPException: on_http_error, Exception: _on_error},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _health_routes(health: Health, refusals: Refusals, tokens: tuple[str, ...]) -> list[BaseRoute]:
     token_bytes = tuple(token.encode() for token in tokens)
-    refusals = doors.refusals
 
     def is_over(request: Request) -> bool:
         # Who looks after the service from this machine may look as often as they like.
@@ -101,29 +133,11 @@ def build_web(doors: Doors, api: ASGIApp, health: Health, *, tokens: tuple[str, 
             return refusals.refuse(request.scope, "metrics", 401)
         return Response(await health.metrics(), media_type="text/plain; version=0.0.4")
 
-    routes: list[BaseRoute] = [
-        Route("/webhooks/migo", doors.migo, methods=["POST"]),
-        Route("/webhooks/twilio/status", doors.twilio_status, methods=["POST"]),
-        Route("/webhooks/twilio/inbound", doors.twilio_inbound, methods=["POST"]),
-        Route("/webhooks/telegram", doors.telegram_update, methods=["POST"]),
+    return [
         Route("/healthz", healthz, methods=["GET"]),
         Route("/readyz", readyz, methods=["GET"]),
         Route("/metrics", metrics, methods=["GET"]),
-        Mount("/v1", app=api),
     ]
-
-    async def on_http_error(request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        given = refusals.status(request.scope, "nowhere", status)
-        code = "not_found" if given == 404 else "refused"
-        return _problem(given, code, "there is nothing here")
-
-    app = Starlette(
-        routes=routes,
-        exception_handlers={HTTPException: on_http_error, Exception: _on_error},
-    )
-    app.router.redirect_slashes = False
-    return _Hardened(app, security_headers(doors.public_url))
 
 
 def has_token(request: Request, tokens: tuple[bytes, ...]) -> bool:

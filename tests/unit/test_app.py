@@ -20,6 +20,7 @@ from tests.contract.databases import rewound
 from tests.flow.service import Service
 from tests.services import eventually, free_port
 
+ROOT = Path(__file__).resolve().parents[2]
 START_S = 60.0
 STOP_S = 30.0
 SLOW_S = 4.0
@@ -131,6 +132,29 @@ async def test_each_role_does_its_own_work_only(tmp_path: Path) -> None:
     await application.stop()
 
 
+@pytest.mark.parametrize("role", [Role.WORKER, Role.SCHEDULER])
+async def test_a_process_without_doors_answers_for_its_health_where_it_is_told_to(
+    tmp_path: Path, role: Role, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    application = Application(settings_of(tmp_path, METRICS_PORT=str(port)), roles=[role])
+    await application.start()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        assert (await http.get("/healthz")).status_code == 200
+        assert (await http.get("/readyz")).status_code == 200
+        figures = (await http.get("/metrics")).text
+        assert 'paybot_loop_age_seconds{loop="event loop"}' in figures
+        assert ('paybot_loop_age_seconds{loop="intake"}' in figures) is (role is Role.WORKER)
+        assert 'paybot_queue_oldest_seconds{queue="inbox"}' in figures
+        for path in ("/webhooks/migo", "/v1/payments"):
+            assert (await http.post(path)).status_code == 404
+        monkeypatch.setattr(application.beats, "late", lambda limit_s: ["relay.sms"])
+        assert (await http.get("/readyz")).status_code == 503
+    await application.stop()
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+
+
 async def test_a_loop_that_is_late_makes_it_not_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,7 +193,7 @@ class Served(Service):
         with (self._folder / "serve.log").open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "bot", "serve"],
-                env={**self.environment(), "PATH": os.environ["PATH"]},
+                env={**self.environment(), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
                 cwd=self._folder,
                 stdout=log,
                 stderr=log,

@@ -150,11 +150,18 @@ def test_servers_are_healthy_before_they_are_used(compose: dict[str, Any]) -> No
     assert "pg_isready" in services["postgres"]["healthcheck"]["test"][1]
     assert "ping" in services["redis"]["healthcheck"]["test"][1]
     assert "healthcheck" not in services["web"], "the image's own check"
+    for role in ("worker", "scheduler"):
+        command = services[role]["healthcheck"]["test"]
+        assert command[:3] == ["CMD", "python", "-c"]
+        compile(command[3], "healthcheck", "exec")
+        assert "/readyz" in command[3]
+        assert "METRICS_PORT" in command[3]
+        assert services[role]["environment"]["METRICS_PORT"] == "9000"
 
 
 def test_only_the_door_is_open_and_only_to_this_host(compose: dict[str, Any]) -> None:
     published = {name: s["ports"] for name, s in compose["services"].items() if "ports" in s}
-    assert published == {"web": ["127.0.0.1:8000:8000"]}
+    assert published == {"web": ["127.0.0.1:8000-8009:8000"]}, "a range, so that it can be scaled"
     assert compose["networks"]["inside"] == {"internal": True}
     for name in ("postgres", "redis"):
         assert compose["services"][name]["networks"] == ["inside"]
