@@ -51,6 +51,7 @@ def check_all(settings: Settings) -> Iterator[Finding]:
     yield from _channels(settings)
     yield from _staff(settings)
     yield from _migo(settings)
+    yield from _files(settings)
     yield from _templates(settings)
     yield from _reminders(settings)
     yield from _database(settings)
@@ -119,6 +120,27 @@ def _migo(settings: Settings) -> Iterator[Finding]:
     if migo.dispatches == "unknown":
         text = "a create of unknown end waits for a person; ask Migo, then set yes or no"
         yield Finding(Level.WARN, "MIGO_DISPATCHES", text)
+
+
+def _files(settings: Settings) -> Iterator[Finding]:
+    from bot import wiring
+    from bot.texts import Texts
+
+    merchant = settings.merchant
+    try:
+        Texts(merchant=merchant.name, overrides=merchant.texts_dir, default_locale=merchant.locale)
+    except ValueError as error:
+        yield Finding(Level.FAIL, "TEXTS_DIR", "; ".join(str(error).splitlines()))
+    else:
+        own = "the built-in ones" if merchant.texts_dir is None else f"own ones in {merchant.texts_dir}"
+        yield Finding(Level.OK, "texts", f"{own}, all can be used")
+    try:
+        products = wiring.catalogue(settings)
+    except ValueError as error:
+        yield Finding(Level.FAIL, "CATALOGUE", "; ".join(str(error).splitlines()))
+    else:
+        if products:
+            yield Finding(Level.OK, "catalogue", f"{len(products)} products")
 
 
 def _templates(settings: Settings) -> Iterator[Finding]:

@@ -88,17 +88,26 @@ def must_fit(settings: "Settings") -> None:
     """Check what one setting alone does not show: the files named, and values that must match.
 
     Raises:
-        WrongError: they do not fit.
+        WrongError: some do not fit; a line for each.
     """
     from bot import wiring
 
-    try:
-        wiring.migo_config(settings)
-        wiring.composer(settings)
-        wiring.reminding(settings)
-        wiring.plans(settings)
-    except ValueError as error:
-        raise WrongError(str(error)) from None
+    found = []
+    for read in (
+        wiring.migo_config,
+        wiring.composer,
+        wiring.catalogue,
+        wiring.reminding,
+        wiring.plans,
+    ):
+        try:
+            read(settings)
+        except ValueError as error:
+            found += str(error).splitlines()
+    if len(found) > 1:
+        raise WrongError("\n  ".join(["the settings do not fit:", *found]))
+    if found:
+        raise WrongError(found[0])
 
 
 def run_loop(work: Coroutine[object, object, None]) -> None:

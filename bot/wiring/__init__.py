@@ -12,7 +12,7 @@ from bot.bulkfiles import read_table
 from bot.dispatcher import Composer, FindsSent, Sending, SendMode
 from bot.domain.bulk import BulkRow, FileError, check
 from bot.domain.calendars import Reminding, read_packs, with_zones
-from bot.domain.catalogue import Catalogue, read_catalogue
+from bot.domain.catalogue import Catalogue, CatalogueError, read_catalogue
 from bot.domain.delivery import Purpose
 from bot.domain.reminders import Plan, PlanError, read_plans
 from bot.domain.staff import Caps
@@ -142,12 +142,17 @@ def catalogue(settings: Settings) -> Catalogue:
     """What customers may buy in chat; nothing where no file is named.
 
     Raises:
-        CatalogueError: what is wrong in it.
+        CatalogueError: what is wrong in it, or that it cannot be read.
     """
     path = settings.merchant.catalogue_path
     if path is None:
         return ()
-    return read_catalogue(path.read_text("utf-8"), currencies=frozenset(settings.migo.currencies))
+    try:
+        text = path.read_text("utf-8")
+        return read_catalogue(text, currencies=frozenset(settings.migo.currencies))
+    except (OSError, ValueError) as error:
+        lines = [f"CATALOGUE: {line}" for line in str(error).splitlines()]
+        raise CatalogueError("\n".join(lines)) from error
 
 
 def reminding(settings: Settings) -> Reminding:

@@ -19,6 +19,12 @@ from bot.settings import LocalSettings
 
 Json = dict[str, Any]
 
+MIGO = {
+    "MIGO_CLIENT": "shop",
+    "MIGO_TOKEN": "t",
+    "MIGO_AMOUNT_UNIT": "minor",
+    "MIGO_CALLBACK_SECRET": "a-secret-of-enough-characters",
+}
 HEAVY = (
     *("httpx", "pydantic", "sqlalchemy", "fastapi", "starlette", "uvicorn", "aiogram", "twilio"),
     *("rich", "babel", "phonenumbers", "redis", "apscheduler", "bot.app", "bot.settings"),
@@ -139,6 +145,27 @@ def test_a_token_that_no_header_can_carry_is_refused() -> None:
 def test_an_id_that_is_none_never_becomes_a_path(payment_id: str) -> None:
     result = run("show", payment_id, PAYBOT_TOKEN="t", PAYBOT_URL="http://127.0.0.1:1")
     assert_one_line(result, 2, "paybot list")
+
+
+def test_serve_tells_every_wrong_file_at_once(tmp_path: Path) -> None:
+    catalogue, plans, texts = tmp_path / "shop.toml", tmp_path / "plans.toml", tmp_path / "texts"
+    catalogue.write_text("[[product]]\nname = 1\n[[product]]\nname = 2\n")
+    plans.write_text("[gentle]\nno_due = 7\n")
+    (texts / "es").mkdir(parents=True)
+    (texts / "es" / "link.txt").write_text("{{ nothing }}")
+    result = run(
+        "serve", CATALOGUE=str(catalogue), REMINDERS_FILE=str(plans), TEXTS_DIR=str(texts), **MIGO
+    )
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    for part in ("CATALOGUE: ", "REMINDERS_FILE: gentle", "link.txt"):
+        assert part in result.output
+
+
+def test_serve_tells_one_wrong_file_in_one_line(tmp_path: Path) -> None:
+    catalogue = tmp_path / "shop.toml"
+    catalogue.write_text("[[")
+    assert_one_line(run("serve", CATALOGUE=str(catalogue), **MIGO), 2, "CATALOGUE: ")
 
 
 def test_serve_tells_every_wrong_setting_at_once() -> None:

@@ -209,3 +209,16 @@ def test_a_date_without_a_zone_is_gmt(zone: str) -> None:
 @pytest.mark.parametrize("date", [None, "", "yesterday"])
 def test_no_date_tells_nothing_of_the_clock(date: str | None) -> None:
     assert list(checks.clock(date)) == []
+
+
+def test_own_texts_and_products_are_read(tmp_path: Path) -> None:
+    texts, catalogue = tmp_path / "texts" / "es", tmp_path / "shop.toml"
+    texts.mkdir(parents=True)
+    assert levels("texts", TEXTS_DIR=str(texts.parent)) == [Level.OK]
+    (texts / "link.txt").write_text("{{ nothing }}")
+    [wrong] = found("TEXTS_DIR", TEXTS_DIR=str(texts.parent))
+    assert (wrong.level, "link.txt" in wrong.text) == (Level.FAIL, True)
+    catalogue.write_text('[[product]]\nname = "Pan"\nprice = "5.00"\ncurrency = "GTQ"\n')
+    assert levels("catalogue", CATALOGUE=str(catalogue)) == [Level.OK]
+    catalogue.write_text("[[")
+    assert levels("CATALOGUE", CATALOGUE=str(catalogue)) == [Level.FAIL]
