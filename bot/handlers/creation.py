@@ -56,6 +56,8 @@ def on_create_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) 
             links.end_attempt(
                 tx, item.attempt.id, "unknown", error_key=outcome.code, uid_hint=outcome.uid
             )
+            name = f"{item.payment.id}.{item.attempt.attempt_no}"
+            links.look_now(tx, external_id=name, uid=outcome.uid)
             outbox.end(tx, item.id, "uncertain", error=outcome.reason)
             _on_unknown_create(tx, rules, item, outcome)
         case Done() | Unfound() | Found():

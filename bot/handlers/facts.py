@@ -38,6 +38,9 @@ from bot.store.engine import Tx
 from bot.store.refunds import Refund, unbooked
 
 _DENIED_AFTER = timedelta(seconds=90)
+_LOOKS = 200
+_SOON = timedelta(seconds=10)
+_LATE = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,12 +254,22 @@ def _owe_news(tx: Tx, rules: Rules, payment: Payment, about: _Standing) -> None:
 
 
 def match_parked(tx: Tx, rules: Rules, *, older_than: timedelta) -> int:
-    """Look again at facts that belonged to no payment; tell staff of those that still do not."""
-    matched = after_id = 0
-    while page := links.parked_facts(tx, older_than=older_than, after_id=after_id):
-        matched += sum(_match(tx, rules, parked) for parked in page)
-        after_id = page[-1].id
-    return matched
+    """Look again at facts that belonged to no payment; tell staff of those that still do not.
+
+    The older a fact, the longer until the next look; so many in one transaction and no more, as
+    SQLite has but one writer.
+    """
+    page = links.parked_facts(tx, older_than=older_than, limit=_LOOKS)
+    found = {parked.id: _match(tx, rules, parked) for parked in page}
+    links.look_later(
+        tx,
+        {
+            parked.id: tx.now + min(max(tx.now - parked.received_at, _SOON), _LATE)
+            for parked in page
+            if not found[parked.id]
+        },
+    )
+    return sum(found.values())
 
 
 def _match(tx: Tx, rules: Rules, parked: links.ParkedFact) -> bool:

@@ -351,6 +351,7 @@ def add_fact(tx: Tx, new: NewFact) -> bool:
         "inbox_id": new.inbox_id,
         "payment_id": new.payment_id,
         "received_at": new.received_at,
+        "look_at": new.received_at,
     }
     return bool(tx.insert_ignoring(fact, [row], conflict=["uid", "body_hash"]))
 
@@ -413,20 +414,19 @@ class ParkedFact:
     reference: str | None
     money: Money | None
     inbox_id: int
+    received_at: datetime
 
 
-def parked_facts(
-    tx: Tx, *, older_than: timedelta, after_id: int = 0, limit: int = 100
-) -> list[ParkedFact]:
-    """Facts that belong to no payment yet, oldest first, those after `after_id`."""
+def parked_facts(tx: Tx, *, older_than: timedelta, limit: int) -> list[ParkedFact]:
+    """Facts that belong to no payment yet and are to be looked at now, longest due first."""
     statement = (
         sa.select(fact)
         .where(
             fact.c.payment_id.is_(None),
+            fact.c.look_at <= tx.now,
             fact.c.received_at <= tx.now - older_than,
-            fact.c.id > after_id,
         )
-        .order_by(fact.c.id)
+        .order_by(fact.c.look_at)
         .limit(limit)
     )
     return [
@@ -437,9 +437,28 @@ def parked_facts(
             reference=row["reference"],
             money=_money_of(row),
             inbox_id=row["inbox_id"],
+            received_at=row["received_at"],
         )
         for row in tx.run(statement).mappings()
     ]
+
+
+def look_later(tx: Tx, when: Mapping[int, datetime]) -> None:
+    """Say for each of these parked facts when it is to be looked at again."""
+    tx.run_many(_LOOK_LATER, [{"b_id": each, "b_at": at} for each, at in when.items()])
+
+
+_LOOK_LATER = (
+    fact.update()
+    .where(fact.c.id == sa.bindparam("b_id"), fact.c.payment_id.is_(None))
+    .values(look_at=sa.bindparam("b_at", type_=fact.c.look_at.type))
+)
+
+
+def look_now(tx: Tx, *, external_id: str, uid: str | None) -> None:
+    """Have parked facts looked at that may be of an attempt of which we just learnt something."""
+    for which in (fact.c.external_id == external_id, fact.c.uid == uid):
+        tx.run(fact.update().where(fact.c.payment_id.is_(None), which).values(look_at=tx.now))
 
 
 def rename_facts(tx: Tx, uid: str, link_uid: str) -> None:

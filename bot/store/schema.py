@@ -301,10 +301,17 @@ fact = Table(
     Column("payment_id", String(40), ForeignKey("payment.id"), index=True),
     Column("accepted_by", _RowId, ForeignKey("override.id")),
     Column("received_at", UtcTime, nullable=False),
+    Column("look_at", UtcTime),
     UniqueConstraint("uid", "body_hash"),
     Index(
         "ix_fact_parked",
-        "received_at",
+        "look_at",
+        sqlite_where=text("payment_id is null"),
+        postgresql_where=text("payment_id is null"),
+    ),
+    Index(
+        "ix_fact_parked_named",
+        "external_id",
         sqlite_where=text("payment_id is null"),
         postgresql_where=text("payment_id is null"),
     ),

@@ -10,8 +10,10 @@ from bot.domain.payment import Alert, FactStatus, PaymentStatus
 from bot.handlers import facts
 from bot.handlers import payment as payment_handler
 from bot.handlers.rules import Dispatches
+from bot.store import links
+from bot.store.engine import Tx
 from channels.base import DeliveryState
-from tests.contract.world import ASKED, World
+from tests.contract.world import ASKED, World, report
 
 APPROVED, DENIED = FactStatus.APPROVED, FactStatus.DENIED
 REFUNDED, REVERSED = FactStatus.REFUNDED, FactStatus.REVERSED
@@ -226,6 +228,42 @@ async def test_many_unknown_uids_hide_no_later_one(world: World) -> None:
     assert await match(world) == 1
     assert await world.status(made.id) is PAID
     assert (await world.select("select count(*) from alert where kind = 'unknown_uid'")) == [(130,)]
+
+
+async def test_a_sweep_has_an_end_and_comes_back_later_the_older_a_fact_is(world: World) -> None:
+    def many(tx: Tx) -> None:
+        for number in range(250):
+            report(tx, world.rules, f"stranger {number}", APPROVED, ASKED, f"body {number}")
+
+    def due(tx: Tx) -> int:
+        return len(links.parked_facts(tx, older_than=timedelta(seconds=20), limit=999))
+
+    await world.run(many)
+    for told in (200, 250):
+        await match(world)
+        count = "select count(*) from alert where kind = 'unknown_uid'"
+        assert await world.select(count) == [(told,)]
+    world.clock.advance(hours=1)
+    await match(world)
+    await match(world)
+    assert await world.run(due) == 0
+    world.clock.advance(minutes=30)
+    assert await world.run(due) == 0
+    world.clock.advance(minutes=40)
+    assert await world.run(due) == 250
+
+
+async def test_an_old_fact_is_looked_at_at_once_when_its_attempt_ends_unknown(world: World) -> None:
+    made = await world.create()
+    item = await world.claim_one("migo")
+    await world.callback("u1", APPROVED, external_id=f"{made.id}.1")
+    world.clock.advance(hours=1)
+    assert await match(world) == 0
+    await world.settle(item, Uncertain("timed out"))
+    assert await world.run(
+        lambda tx: facts.match_parked(tx, world.rules, older_than=timedelta(0))
+    ) == 1
+    assert await world.status(made.id) is PAID
 
 
 @pytest.mark.parametrize("name", ["{}.2", "{}", "pay_other.1", "x.{}.1", ".1", "{}.x", ""])

@@ -187,9 +187,9 @@ async def test_parked_facts_wait_until_they_are_adopted(world: World) -> None:
     await world.run(lambda tx: links.add_fact(tx, new_fact(tx, "u1", "a", None, ASKED)))
     world.clock.advance(seconds=30)
     half, whole = timedelta(seconds=31), timedelta(seconds=30)
-    assert await world.run(lambda tx: links.parked_facts(tx, older_than=half)) == []
-    [parked] = await world.run(lambda tx: links.parked_facts(tx, older_than=whole))
+    assert await world.run(lambda tx: links.parked_facts(tx, older_than=half, limit=9)) == []
+    [parked] = await world.run(lambda tx: links.parked_facts(tx, older_than=whole, limit=9))
     assert (parked.uid, parked.money) == ("u1", ASKED)
     assert await world.run(lambda tx: links.adopt_facts(tx, "u1", payment.id)) == 1
     assert await world.run(lambda tx: links.adopt_facts(tx, "u1", payment.id)) == 0
-    assert await world.run(lambda tx: links.parked_facts(tx, older_than=whole)) == []
+    assert await world.run(lambda tx: links.parked_facts(tx, older_than=whole, limit=9)) == []
