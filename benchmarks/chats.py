@@ -26,6 +26,7 @@ def _settings(sandbox: Sandbox, folder: Path, port: int) -> Settings:
             "PORT": str(port),
             "API_TOKENS": "benchmark-token-0123456789",
             "SEND_RATES": "whatsapp=1000",
+            "CUSTOMER_RATES": "whatsapp=1000",
         }
     )
 

@@ -209,6 +209,7 @@ class Application:
             self._dispatcher(),
             self._coordination,
             rates=self._settings.sending.rates,
+            customer_rates=self._settings.sending.customer_rates,
             worker=self._name,
             new_token=new_token,
             clock=self._clock,

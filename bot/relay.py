@@ -20,6 +20,7 @@ from bot.domain.delivery import Done, Outcome, Refused, RetryLater, Uncertain
 from bot.handlers import admission, outages, outgoing
 from bot.handlers.rules import Rules
 from bot.holding import LEASE, Holding
+from bot.pacing import Pacing
 from bot.store import outbox
 from bot.store.engine import Store, Tx
 from bot.store.outbox import OutboxItem
@@ -79,6 +80,7 @@ class Relay:
         coordination: Coordination,
         *,
         rates: Mapping[str, float],
+        customer_rates: Mapping[str, float] | None = None,
         worker: str,
         new_token: Callable[[], str],
         clock: Callable[[], datetime],
@@ -95,6 +97,7 @@ class Relay:
             dispatcher: performs one row.
             coordination: shared rate limits and wake-ups.
             rates: messages a second for each lane that has a limit.
+            customer_rates: messages a second to one address, for each lane that has a limit.
             worker: this process's name in the claims.
             new_token: a fresh random token for each claim.
             clock: the present time.
@@ -120,6 +123,9 @@ class Relay:
             Lane(name, rates.get(name), width, asyncio.Semaphore(width)) for name in outbox.LANES
         ]
         self._holding = Holding(store)
+        self._pacing = {
+            name: Pacing(coordination, name, rate) for name, rate in (customer_rates or {}).items()
+        }
         self._ended: list[tuple[OutboxItem, Outcome]] = []
         self._changes: list[tuple[Lane, Change, str]] = []
         self._unsettled: dict[int, datetime] = {}
@@ -182,7 +188,7 @@ class Relay:
             if wanted == 0:
                 await asyncio.sleep(_PAUSE_S)
                 return 0.0
-        items = await self._claim(lane.name, wanted)
+        items = await self._paced(lane, await self._claim(lane.name, wanted))
         if lane.rate_per_s is not None and len(items) < wanted:
             unused = wanted - len(items)
             await self._coordination.give_back(f"send:{lane.name}", lane.rate_per_s, unused)
@@ -191,6 +197,16 @@ class Relay:
             self._start(lane, item)
         lane.is_idle = not items
         return 0.0
+
+    async def _paced(self, lane: Lane, items: list[OutboxItem]) -> list[OutboxItem]:
+        """Those that their customers may get now; the others go back, none counts as tried."""
+        pacing = self._pacing.get(lane.name)
+        if pacing is None or not items:
+            return items
+        going, waits = await pacing.admit(items)
+        if waits:
+            await self._store.transact(lambda tx: outgoing.put_back(tx, waits))
+        return going
 
     async def _claim(self, lane: str, limit: int) -> list[OutboxItem]:
         """Claim a batch, or row by row if one of them cannot be claimed."""

@@ -132,7 +132,11 @@ def _files(settings: Settings) -> Iterator[Finding]:
     except ValueError as error:
         yield Finding(Level.FAIL, "TEXTS_DIR", "; ".join(str(error).splitlines()))
     else:
-        own = "the built-in ones" if merchant.texts_dir is None else f"own ones in {merchant.texts_dir}"
+        own = (
+            "the built-in ones"
+            if merchant.texts_dir is None
+            else f"own ones in {merchant.texts_dir}"
+        )
         yield Finding(Level.OK, "texts", f"{own}, all can be used")
     try:
         products = wiring.catalogue(settings)

@@ -175,6 +175,18 @@ def _expose(tx: Tx, rules: Rules, items: Sequence[OutboxItem]) -> set[int]:
     return hidden
 
 
+def put_back(tx: Tx, waits: Sequence[tuple[OutboxItem, timedelta]]) -> None:
+    """Put back claimed rows whose customers get enough already; none of them counts a try."""
+    items = [item for item, _ in waits]
+    mine = outbox.still_mine(tx, items)
+    outbox.put_back(
+        tx,
+        {item.id: tx.now + wait for item, wait in waits if item.id in mine},
+        # As for `_uncount_try`: what was admitted of a reminder stays admitted.
+        counting={item.id for item in items if item.purpose is Purpose.REMINDER},
+    )
+
+
 def settle(tx: Tx, rules: Rules, ended: Sequence[tuple[OutboxItem, Outcome]]) -> None:
     """Write how a batch of rows ended, and decide what follows.
 

@@ -26,6 +26,7 @@ MIGO_CHANNELS = MappingProxyType(
     }
 )
 SEND_RATES = MappingProxyType({"whatsapp": 80.0, "sms": 10.0, "email": 20.0, "telegram": 30.0})
+CUSTOMER_RATES = MappingProxyType({"whatsapp": 1 / 6, "telegram": 1.0})
 FALLBACK_AFTER_S = MappingProxyType({name.value: 600.0 for name in ChannelName})
 
 
@@ -184,6 +185,9 @@ class SendingSettings(Group):
 
     rates: Annotated[values.Rates, values.over(SEND_RATES)] = Field(
         default_factory=lambda: SEND_RATES, alias="SEND_RATES"
+    )
+    customer_rates: Annotated[values.Rates, values.over(CUSTOMER_RATES)] = Field(
+        default_factory=lambda: CUSTOMER_RATES, alias="CUSTOMER_RATES"
     )
     mode: values.Mode = Field(values.SendMode(), alias="SEND_MODE")
     staff_notify: (

@@ -1,7 +1,7 @@
 """Links told to somebody beside a message: by `/v1`, in a file, as a QR code, in a list of debts.
 
-No try tells what became of such a URL, so that it counts as paid with until the end: a link that
-was handed out is never replaced by itself.
+No try tells what became of such a URL, so that somebody may pay it at any time: a link that was
+handed out is never replaced by itself.
 """
 
 from collections.abc import Sequence

@@ -359,6 +359,32 @@ def look_again(tx: Tx, item_id: int, *, at: datetime) -> None:
     tx.wake(topic(lane))
 
 
+def put_back(tx: Tx, when: Mapping[int, datetime], *, counting: Collection[int] = ()) -> None:
+    """Put back claimed rows of which nothing was tried, each until its time.
+
+    Their tries are not counted, but for those that are `counting`.
+    """
+    rows: list[dict[str, object]] = [
+        {"b_id": each, "b_at": at, "b_tries": int(each not in counting), "b_now": tx.now}
+        for each, at in when.items()
+    ]
+    tx.run_many(_PUT_BACK, rows)
+
+
+_PUT_BACK = (
+    outbox.update()
+    .where(outbox.c.id == sa.bindparam("b_id"), outbox.c.status == "sending")
+    .values(
+        status="pending",
+        not_before=sa.bindparam("b_at", type_=outbox.c.not_before.type),
+        attempts=outbox.c.attempts - 1,
+        tries=outbox.c.tries - sa.bindparam("b_tries"),
+        lease_until=None,
+        updated_at=sa.bindparam("b_now", type_=outbox.c.updated_at.type),
+    )
+)
+
+
 def uncount_try(tx: Tx, item_id: int) -> None:
     """Take back the try that a claim counted, where nothing was tried after all."""
     tx.run(

@@ -242,7 +242,9 @@ class Books(RuleBasedStateMachine):
             adoptable = tx.run(
                 sa.select(link_attempt.c.id).where(link_attempt.c.state == "unknown")
             ).scalars()
-            parked = {each.uid for each in links.parked_facts(tx, older_than=timedelta(0), limit=99)}
+            parked = {
+                each.uid for each in links.parked_facts(tx, older_than=timedelta(0), limit=99)
+            }
             assert not parked & {f"u{each}" for each in adoptable}
 
     @precondition(lambda self: self.provider_ids)

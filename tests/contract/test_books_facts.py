@@ -260,9 +260,10 @@ async def test_an_old_fact_is_looked_at_at_once_when_its_attempt_ends_unknown(wo
     world.clock.advance(hours=1)
     assert await match(world) == 0
     await world.settle(item, Uncertain("timed out"))
-    assert await world.run(
-        lambda tx: facts.match_parked(tx, world.rules, older_than=timedelta(0))
-    ) == 1
+    assert (
+        await world.run(lambda tx: facts.match_parked(tx, world.rules, older_than=timedelta(0)))
+        == 1
+    )
     assert await world.status(made.id) is PAID
 
 

@@ -61,6 +61,7 @@ class Service:
             "API_TOKENS": TOKEN,
             "SUMMARY_TIME": "off",
             "SEND_RATES": "whatsapp=1000,sms=1000,email=1000,telegram=1000",
+            "CUSTOMER_RATES": "whatsapp=1000,telegram=1000",
             **self._extra,
         }
 

@@ -17,6 +17,7 @@ from bot.domain.payment import Alert
 from bot.handlers import outgoing
 from bot.relay import Relay
 from bot.store import outbox
+from bot.store.engine import Tx
 from bot.store.schema import metadata, to_microseconds
 from bot.telemetry.metrics import Metrics
 from channels.base import ChannelName
@@ -81,7 +82,7 @@ class Outbox:
         self.pace = Pace(self.time)
         self._numbers = itertools.count(1)
 
-    async def owe(self, lane: ChannelName, count: int = 1) -> None:
+    async def owe(self, lane: ChannelName, count: int = 1, to: str = "someone") -> None:
         now = self.world.clock.now
         items = [
             outbox.NewItem(
@@ -90,7 +91,7 @@ class Outbox:
                 key=f"{lane.value} {next(self._numbers)}",
                 purpose=Purpose.REPLY,
                 channel=lane,
-                address="someone",
+                address=to,
                 not_before=now,
                 give_up_at=now + timedelta(hours=1),
             )
@@ -108,13 +109,19 @@ class Outbox:
 
         await eventually(is_so, 20)
 
-    def relay(self, width: int = 128, rates: Mapping[str, float] | None = None) -> Relay:
+    def relay(
+        self,
+        width: int = 128,
+        rates: Mapping[str, float] | None = None,
+        customer_rates: Mapping[str, float] | None = None,
+    ) -> Relay:
         return Relay(
             self.world.store,
             self.world.rules,
             self.performer,
             self.pace,
             rates=rates or {},
+            customer_rates=customer_rates,
             worker="w",
             new_token=lambda: f"token{next(self._numbers)}",
             clock=self.world.clock,
@@ -437,3 +444,44 @@ async def test_a_passing_error_of_a_claim_sets_nothing_aside(
 
         await eventually(is_done)
     assert await box.world.alerts() == []
+
+
+async def test_one_customer_is_written_to_no_faster_than_allowed(box: Outbox) -> None:
+    await box.owe(ChannelName.WHATSAPP, 3, to="+50255550101")
+    await box.owe(ChannelName.WHATSAPP, 1, to="+50255550102")
+    await box.owe(ChannelName.SMS, 2, to="+50255550101")
+    await box.world.select("update outbox set purpose = 'receipt' returning id")
+    async with box.relaying(customer_rates={"whatsapp": 1 / 6}):
+        await box.until("done", 4)
+        assert sorted(box.performer.begun) == ["sms 5", "sms 6", "whatsapp 1", "whatsapp 4"]
+        waiting = "select not_before, attempts, tries from outbox where status = 'pending'"
+        await box.until("pending", 2)
+        start = to_microseconds(box.world.clock.now)
+        rows = await box.world.select(f"{waiting} order by id")
+        assert rows == [(start + 6_000_000, 0, 0), (start + 12_000_000, 0, 0)]
+        for number in (5, 6):
+            box.world.clock.advance(seconds=6)
+            box.time.now_s += 6
+            box.pace.wake(outbox.topic("whatsapp"))
+            await box.until("done", number)
+    assert box.performer.begun[-2:] == ["whatsapp 2", "whatsapp 3"]
+
+
+async def test_whoever_writes_is_answered_at_once(box: Outbox) -> None:
+    await box.owe(ChannelName.WHATSAPP, 5, to="+50255550101")
+    async with box.relaying(customer_rates={"whatsapp": 1 / 6}):
+        await box.until("done", 5)
+
+
+async def test_a_reminder_that_is_put_back_stays_admitted(box: Outbox) -> None:
+    await box.owe(ChannelName.TELEGRAM, 2)
+    await box.world.select("update outbox set purpose = 'reminder' returning id")
+
+    def work(tx: Tx) -> list[tuple[int, int]]:
+        items = outbox.take(
+            tx, lane="telegram", limit=9, lease=timedelta(seconds=9), token="t", worker="w"
+        )
+        outgoing.put_back(tx, [(item, timedelta(seconds=1)) for item in items])
+        return [(row.attempts, row.tries) for row in tx.run(sa.text("select * from outbox"))]
+
+    assert await box.world.run(work) == [(0, 1), (0, 1)]
