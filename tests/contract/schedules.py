@@ -1,6 +1,5 @@
 """Schedules for the suites over the books: asked for in one line, fired by several at once."""
 
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,8 +15,8 @@ from bot.store.engine import Tx
 from tests.contract.world import PHONE, World
 
 ASK = Ask(PHONE, Money(15000, "GTQ"), ("whatsapp", "sms"), name="Ana", concept="Mensualidad")
-RACES = int(os.environ.get("SCHEDULE_RACES", "500"))
-"""Rounds of schedulers that fire one slot at the same moment; the torture tier asks for more."""
+RACES = 500
+"""Rounds of schedulers that fire one slot at the same moment; the torture sets more."""
 WAIT_S = 20.0
 
 

@@ -9,10 +9,15 @@ from functools import partial
 
 import pytest
 
+from bot.domain.delivery import Purpose
+from bot.domain.payment import Payment
 from bot.handlers import outgoing
 from bot.handlers import payment as payment_handler
 from bot.handlers.payment import Created, PaymentRequest, RequestError
+from bot.handlers.planning import plan_message
+from bot.store import reminding
 from bot.store.engine import Tx
+from bot.store.outbox import OutboxItem
 from bot.store.payments import TakenError
 from tests.contract import test_books_races as suite
 from tests.contract import test_schedules_races as schedules_suite
@@ -103,11 +108,66 @@ def _give_back(tx: Tx, world: World) -> int:
     return outgoing.give_back_lapsed(tx, world.rules)
 
 
-async def two_schedulers_one_slot(pair: Pair) -> None:
+async def schedulers_one_slot(pair: Pair, number: int) -> None:
     """The race of the schedules' suite, for as many rounds as the others."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schedules_suite, "RACES", suite.ROUNDS)
-        await schedules_suite.test_a_slot_fires_once_however_many_fire_it(list(pair), 2)
+        # Each store has connections enough for two of them.
+        await schedules_suite.test_a_slot_fires_once_however_many_fire_it([*pair, *pair], number)
+
+
+async def workers_one_customer(pair: Pair, number: int, payments: int = 2) -> None:
+    """Each takes another of four due rows of one customer: one message goes."""
+    world = pair[0]
+    for turn in range(suite.ROUNDS):
+        # A week apart, so that no cap or gap of the round before holds anything back.
+        world.clock.advance(days=6)
+        owed = [await world.linked(f"u{turn}.{each}", ("email",)) for each in range(payments)]
+        world.clock.advance(days=2)
+        for row in range(4):
+            await world.run(
+                partial(_plan_reminder, world=world, payment=owed[row % payments], row=row)
+            )
+        works = [partial(_claim_one, world=world, token=f"{turn}.{each}") for each in range(number)]
+        ends = await collide(pair, *works)
+        assert all(isinstance(end, list) for end in ends), ends
+        went = [item for end in ends if isinstance(end, list) for item in end]
+        # What another worker held then comes to its turn, and finds the date taken.
+        went += await world.claim("email")
+        assert len(went) == 1, ends
+        slots = await world.select(
+            "select count(*), count(distinct outbox_id) from reminder_slot where local_date = :day",
+            day=world.clock.now.date().isoformat(),
+        )
+        assert slots in ([(1, 1)], [(2, 1)]), slots
+        for payment in owed:
+            await world.run(cancelling(payment))
+
+
+async def workers_one_slot(pair: Pair) -> None:
+    """Without the customer's lock the date's own row still lets only one of a payment's rows go."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reminding, "lock_customers", lambda tx, customer_ids: None)
+        await workers_one_customer(pair, number=4, payments=1)
+
+
+def _plan_reminder(tx: Tx, world: World, payment: Payment, row: int) -> bool:
+    return plan_message(
+        tx,
+        world.rules,
+        payment,
+        Purpose.REMINDER,
+        key=f"reminder:{payment.id}:{row}",
+        link=None,
+        route=("email",),
+        payload={"day": world.clock.now.date().isoformat(), "tone": "friendly"},
+    )
+
+
+def _claim_one(tx: Tx, world: World, token: str) -> list[OutboxItem]:
+    return outgoing.claim(
+        tx, world.rules, lane="email", limit=1, lease=LEASE, token=token, worker="w"
+    )
 
 
 RACES: dict[str, Race] = {
@@ -122,10 +182,21 @@ RACES: dict[str, Race] = {
     "two_links": suite.test_two_links_of_one_payment_are_never_both_shown,
     "one_claimer": suite.test_a_row_has_one_claimer,
     "two_sweeps": two_sweeps_take_back_one_claim,
-    "two_schedulers": two_schedulers_one_slot,
+    "two_schedulers": partial(schedulers_one_slot, number=2),
+    "four_schedulers": partial(schedulers_one_slot, number=4),
+    "two_reminding": partial(workers_one_customer, number=2),
+    "four_reminding": partial(workers_one_customer, number=4),
+    "reminder_slot": workers_one_slot,
 }
 
-SUITE = {name for name, run in RACES.items() if run.__module__ == suite.__name__}
+
+def short(name: str) -> int:
+    """How often at every change: the contract suite runs most of them, and here they must work."""
+    run = RACES[name]
+    if name in ("two_reminding", "four_reminding", "reminder_slot"):
+        return 4
+    is_of_suite = not isinstance(run, partial) and run.__module__ == suite.__name__
+    return 10 if is_of_suite or isinstance(run, partial) else 40
 
 
 async def race(name: str, url: str, *, count: int) -> Report:

@@ -56,8 +56,7 @@ def _race(name: str) -> Scenario:
         assert place.postgres_url is not None
         return await races.race(name, place.postgres_url, count=count)
 
-    # The contract suite runs most of them at every change; here they only have to work.
-    return Scenario(run, 20_000, 10 if name in races.SUITE else 40, needs_postgres=True)
+    return Scenario(run, 20_000, races.short(name), needs_postgres=True)
 
 
 def _fuzz(name: str) -> Scenario:
