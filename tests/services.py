@@ -219,7 +219,7 @@ class PostgresServer:
 
 def postgres_server(folder: Path) -> PostgresServer | None:
     """A server to be created and started; None where PostgreSQL is not installed."""
-    binaries = _postgres_binaries()
+    binaries = postgres_binaries()
     return None if binaries is None else PostgresServer(binaries, folder)
 
 
@@ -238,7 +238,7 @@ def started_postgres(folder: Path) -> Iterator[str | None]:
         server.stop()
 
 
-def _postgres_binaries() -> Path | None:
+def postgres_binaries() -> Path | None:
     """The folder of initdb and postgres: on PATH, else the newest of Debian's folders."""
     on_path = shutil.which("initdb")
     folders = [Path(on_path).resolve().parent] if on_path else []

@@ -18,7 +18,8 @@ from bot.store.engine import Store
 from bot.store.migrate import migrate
 from tests.contract.books_invariants import check_books
 from tests.contract.databases import empty
-from tests.crash.kill9 import Tally, is_whole
+from tests.crash.integrity import is_whole
+from tests.crash.kill9 import Tally
 from tests.crash.outage import Afflicted
 from tests.crash.report import Report, seconds
 from tests.services import fresh_database

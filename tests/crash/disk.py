@@ -12,7 +12,8 @@ from pathlib import Path
 
 from bot.app import ALL_ROLES, Role
 from bot.store.migrate import migrate
-from tests.crash.kill9 import Tally, is_whole
+from tests.crash.integrity import is_whole
+from tests.crash.kill9 import Tally
 from tests.crash.outage import Afflicted
 from tests.crash.powerloss import compiled
 from tests.crash.report import Report, seconds

@@ -20,7 +20,8 @@ from bot.web.callbacks import header_of
 from tests.contract.databases import empty
 from tests.crash.crowd import until
 from tests.crash.fleet import Fleet, Member
-from tests.crash.kill9 import is_whole, looked_up
+from tests.crash.integrity import is_whole
+from tests.crash.kill9 import looked_up
 from tests.crash.report import Report
 from tests.crash.wire import json_bytes
 from tests.flow.service import TOKEN

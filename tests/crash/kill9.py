@@ -8,7 +8,6 @@ import asyncio
 import random
 import shutil
 import sqlite3
-import subprocess
 import tempfile
 import time
 from collections import Counter
@@ -26,6 +25,7 @@ from tests.contract.databases import empty
 from tests.crash.crowd import Crowd, received, until
 from tests.crash.cuts import Cut
 from tests.crash.fleet import Fleet, Member
+from tests.crash.integrity import Integrity, integrity
 from tests.crash.mortal import LEASES_OVER, MortalService
 from tests.crash.report import Report, seconds, share
 from tests.services import free_port
@@ -75,7 +75,7 @@ async def kill9(engine: str, *, cycles: int, seed: int, postgres_url: str | None
                 empty(url)
             async with KilledFleet(folder, url, tally, chance) as service:
                 await service.live(min(ROUND, cycles - first))
-            tally.counts["broken"] += not is_whole(url, folder)
+            tally.counts[integrity(url, folder)] += 1
     return _report(engine, cycles, seed, tally, time.monotonic() - began)
 
 
@@ -234,18 +234,6 @@ def looked_up(statement: LiteralString, url: str, folder: Path) -> list[Row]:
         file.close()
 
 
-def is_whole(url: str, folder: Path, name: str = "paybot.db") -> bool:
-    """Whether the database finds nothing wrong with itself."""
-    if not url.startswith("sqlite"):
-        binary = shutil.which("pg_amcheck")
-        return binary is None or not subprocess.run([binary, "--dbname", url], check=False)
-    connection = sqlite3.connect(folder / name)
-    try:
-        return connection.execute("pragma integrity_check").fetchall() == [("ok",)]
-    finally:
-        connection.close()
-
-
 def _report(engine: str, cycles: int, seed: int, tally: Tally, took_s: float) -> Report:
     counts, report = tally.counts, Report("kill9")
     names = (
@@ -279,6 +267,7 @@ def _report(engine: str, cycles: int, seed: int, tally: Tally, took_s: float) ->
     report.figures["max"] = seconds(max(tally.ready, default=0))
     report.figures["answer_p95"] = seconds(share(tally.answered, 95))
     report.figures["quiesce"] = seconds(max(tally.quiesce, default=0))
-    report.figures["integrity"] = "broken" if counts["broken"] else "ok"
-    report.must(not counts["broken"], "the database is not whole")
+    worst = [each for each in (Integrity.BROKEN, Integrity.UNCHECKED) if counts[each]]
+    report.figures["integrity"] = [*worst, Integrity.OK][0]
+    report.must(not counts[Integrity.BROKEN], "the database is not whole")
     return report

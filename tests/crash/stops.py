@@ -12,7 +12,8 @@ from bot.store.migrate import migrate
 from tests.contract.databases import empty
 from tests.crash.crowd import until
 from tests.crash.fleet import START_S
-from tests.crash.kill9 import KilledFleet, Tally, is_whole, looked_up
+from tests.crash.integrity import is_whole
+from tests.crash.kill9 import KilledFleet, Tally, looked_up
 from tests.crash.report import Report, seconds
 
 STOP_S = 20.0
