@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from bot.domain.delivery import Purpose
+from bot.domain.delivery import Purpose, Refused
 from bot.domain.payment import Payment
 from bot.handlers import outgoing
 from bot.handlers import payment as payment_handler
@@ -19,6 +19,7 @@ from bot.store import reminding
 from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
 from bot.store.payments import TakenError
+from channels.base import Refusal
 from tests.contract import test_books_races as suite
 from tests.contract import test_schedules_races as schedules_suite
 from tests.contract.databases import empty
@@ -108,6 +109,28 @@ def _give_back(tx: Tx, world: World) -> int:
     return outgoing.give_back_lapsed(tx, world.rules)
 
 
+async def two_replacements(pair: Pair) -> None:
+    """A refusal written twice replaces the link once, and nothing carries the old one any more."""
+    world, replaced = pair[0], 0
+    for number in range(suite.ROUNDS):
+        payment = await world.create(("whatsapp", "sms"))
+        await world.make_link(f"u{number}")
+        item = await world.claim_one("whatsapp")
+        refused = suite.settling(world, item, Refused("no", None, Refusal.ADDRESS))
+        again = partial(payment_handler.resend, rules=world.rules, payment_id=payment.id, by="ana")
+        ends = await collide(pair, refused, refused, again)
+        assert ends[:2] == [None, None], ends
+        assert isinstance(ends[2], Payment | RequestError), ends
+        [(_, _, is_replaced)] = await world.links(payment.id)
+        assert len(await world.claim("migo")) == is_replaced, ends
+        left = [row for lane in ("whatsapp", "sms") for row in await world.claim(lane)]
+        assert not (is_replaced and left), left
+        replaced += is_replaced
+        await world.run(cancelling(payment))
+    # A few rounds may all end alike; many that do are no race.
+    assert suite.ROUNDS < suite.MANY or 0 < replaced < suite.ROUNDS, "only one ever came first"
+
+
 async def schedulers_one_slot(pair: Pair, number: int) -> None:
     """The race of the schedules' suite, for as many rounds as the others."""
     with pytest.MonkeyPatch.context() as patch:
@@ -180,6 +203,7 @@ RACES: dict[str, Race] = {
     "late_worker": suite.test_a_late_worker_and_the_lapse_of_its_claim,
     "stale_token": a_stale_token_and_the_next_claim,
     "two_links": suite.test_two_links_of_one_payment_are_never_both_shown,
+    "two_replacements": two_replacements,
     "one_claimer": suite.test_a_row_has_one_claimer,
     "two_sweeps": two_sweeps_take_back_one_claim,
     "two_schedulers": partial(schedulers_one_slot, number=2),
@@ -190,10 +214,14 @@ RACES: dict[str, Race] = {
 }
 
 
+_SLOW = {"two_reminding", "four_reminding", "reminder_slot", "two_replacements"}
+"""Those of many transactions a round."""
+
+
 def short(name: str) -> int:
     """How often at every change: the contract suite runs most of them, and here they must work."""
     run = RACES[name]
-    if name in ("two_reminding", "four_reminding", "reminder_slot"):
+    if name in _SLOW:
         return 4
     is_of_suite = not isinstance(run, partial) and run.__module__ == suite.__name__
     return 10 if is_of_suite or isinstance(run, partial) else 40
