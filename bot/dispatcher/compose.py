@@ -24,7 +24,7 @@ from channels.base import (
     UrlButton,
 )
 
-_LINK_REPLIES = frozenset({"link", "resend"})
+_LINK_REPLIES = frozenset({"link", "resend", "replacement"})
 
 
 class Composer:
@@ -254,6 +254,8 @@ def text_name(item: OutboxItem) -> str:
     """Which text words this item."""
     what = item.payload.get("what")
     match item.purpose:
+        case Purpose.LINK if item.payload.get("instead"):
+            return "replacement"
         case Purpose.LINK:
             return "resend" if item.payload.get("again") else "link"
         case Purpose.REPLY if isinstance(what, str):

@@ -33,7 +33,7 @@ from bot.handlers.planning import (
     told_amount,
 )
 from bot.handlers.rules import Rules
-from bot.store import ledger, links, payments, sales
+from bot.store import ledger, links, outbox, payments, sales
 from bot.store.engine import Tx
 from bot.store.refunds import Refund, unbooked
 
@@ -312,6 +312,7 @@ def on_link_made(
     if payment.status in UNPAID:
         start = payment.route.index(attempt.channel) if attempt.channel in payment.route else 0
         plan_link(tx, rules, payment, link, payment.route[start:])
+        outbox.aim_reminders(tx, payment.id, link.id)
         reminding.begin(tx, rules, payment)
     else:
         ledger.decide(tx, payment.id, "link not sent", f"the payment is {payment.status.value}")

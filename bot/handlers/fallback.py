@@ -62,6 +62,9 @@ def _may_replace(tx: Tx, rules: Rules, item: OutboxItem, channel: ChannelName) -
         return False
     if handing.goes_by_hand(item.payment.route) or handing.is_handed_out(tx, link.id):
         return False
+    current = links.current_link(tx, link.payment_id)
+    if current is None or current.id != link.id:
+        return False
     if outbox.others_with_link(tx, link.id, but=item.id) or links.facts_of(tx, link.uid):
         return False
     tries = deliveries.tries_with_link(tx, link.id)

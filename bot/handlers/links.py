@@ -5,6 +5,7 @@ from bot.domain.heard import Say
 from bot.domain.money import Money
 from bot.domain.payment import UNPAID, PaymentStatus
 from bot.handlers.payment import RequestError, resend
+from bot.handlers.planning import void_of
 from bot.handlers.replies import owe_message
 from bot.handlers.rules import Rules
 from bot.store import ledger, links, payments
@@ -27,11 +28,17 @@ def show_link(
     if link.id not in links.expose(tx, [link.id]):
         values = {"amount": _value(payment.money), "concept": payment.concept}
         return Say("customer.waiting", values)
+    void = void_of(tx, payment)
     owe_message(
         tx,
         message.sender,
         Purpose.REPLY,
-        {"what": "resend", "answers": message.tap_id, "locale": locale},
+        {
+            "what": "replacement" if void else "resend",
+            "answers": message.tap_id,
+            "locale": locale,
+            **void,
+        },
         key=key,
         customer_id=payment.customer_id,
         payment_id=payment.id,

@@ -15,11 +15,14 @@ from bot.domain.payment import (
 )
 from bot.domain.reminders import PlanError, plan_of
 from bot.handlers import cards, reminding
-from bot.handlers.planning import has_no_reader, plan_create, plan_message
+from bot.handlers.planning import has_no_reader, plan_create, plan_message, void_of
 from bot.handlers.rules import Rules
 from bot.store import ledger, links, outbox, payments, people, showing
 from bot.store.engine import Tx
 from channels.base import Address, ChannelName
+
+RISK = "the customer may be able to pay both"
+"""What a named person takes upon them who has a further link made."""
 
 
 class RequestError(Exception):
@@ -179,6 +182,20 @@ def stop_asking(tx: Tx, payment: Payment, *, why: str) -> None:
     links.drop_planned(tx, payment.id, why=why)
 
 
+def check_wanted(tx: Tx, payment: Payment, *, approves: bool = False) -> None:
+    """Check that the customer may be sent a link of this payment.
+
+    Raises:
+        RequestError: a person has to decide something else first, or no money is wanted.
+    """
+    if payment.held_reason == cards.APPROVAL and not approves:
+        raise RequestError("a second person has to agree to this payment first")
+    if payment.status not in UNPAID | {PaymentStatus.EXPIRED, PaymentStatus.HELD}:
+        raise RequestError(f"a payment that is {payment.status.value} needs no link")
+    if any(link.status is LinkStatus.HELD for link in links.links_of(tx, payment.id)):
+        raise RequestError("money was reported for this link; decide on it before sending it again")
+
+
 def resend(
     tx: Tx,
     rules: Rules,
@@ -204,16 +221,11 @@ def resend(
         RequestError: it cannot be sent again, and why.
     """
     payment = must_read(tx, payment_id)
-    if payment.held_reason == cards.APPROVAL and not approves:
-        raise RequestError("a second person has to agree to this payment first")
+    check_wanted(tx, payment, approves=approves)
     route = payment.route if channel is None else (channel,)
-    if payment.status not in UNPAID | {PaymentStatus.EXPIRED, PaymentStatus.HELD}:
-        raise RequestError(f"a payment that is {payment.status.value} needs no link")
     link = links.current_link(tx, payment.id)
     if link is None:
         return _retry_create(tx, rules, payment, route, by=by, accepts_risk=accepts_risk)
-    if link.status is LinkStatus.HELD:
-        raise RequestError("money was reported for this link; decide on it before sending it again")
     if payment.status in (PaymentStatus.EXPIRED, PaymentStatus.HELD):
         payment = payments.move(tx, payment, PaymentStatus.LINKED, why=f"sent again by {by}")
         payments.set_expiry(tx, payment.id, tx.now + rules.link_ttl)
@@ -231,7 +243,7 @@ def resend(
         key=f"link:{link.id}:again:{number}",
         link=link,
         route=route,
-        payload={"again": True},
+        payload={"again": True, **void_of(tx, payment)},
     )
     reminding.begin(tx, rules, payment)
     ledger.decide(tx, payment.id, "link again", f"asked by {by}; the same URL")
@@ -261,9 +273,14 @@ def _retry_create(
             payment.id,
             who=by,
             what="new link after an unknown create",
-            wording="the customer may be able to pay both",
+            wording=RISK,
         )
-    plan_create(tx, rules, payment, channel=route[0], at=tx.now)
+    return order_link(tx, rules, payment, channel=route[0], by=by)
+
+
+def order_link(tx: Tx, rules: Rules, payment: Payment, *, channel: str, by: str) -> Payment:
+    """Owe a further link; what had stopped is asked for again."""
+    plan_create(tx, rules, payment, channel=channel, at=tx.now)
     if payment.status in (PaymentStatus.EXPIRED, PaymentStatus.HELD):
         payments.set_expiry(tx, payment.id, tx.now + rules.link_ttl)
         payment = payments.move(tx, payment, PaymentStatus.REQUESTED, why=f"tried again by {by}")

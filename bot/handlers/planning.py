@@ -99,7 +99,22 @@ def plan_message(
 
 def plan_link(tx: Tx, rules: Rules, payment: Payment, link: Link, route: tuple[str, ...]) -> None:
     """Owe the customer the link."""
-    plan_message(tx, rules, payment, Purpose.LINK, key=f"link:{link.id}", link=link, route=route)
+    plan_message(
+        tx,
+        rules,
+        payment,
+        Purpose.LINK,
+        key=f"link:{link.id}",
+        link=link,
+        route=route,
+        payload=void_of(tx, payment),
+    )
+
+
+def void_of(tx: Tx, payment: Payment) -> dict[str, object]:
+    """What a message with the link says of the one that it took the place of by a person's word."""
+    old = links.replaced_link(tx, payment.id) if payment.is_multi_link else None
+    return {} if old is None else {"instead": True, "void": old.reference}
 
 
 def news_route(tx: Tx, payment: Payment) -> tuple[str, ...]:

@@ -213,6 +213,18 @@ def current_link(tx: Tx, payment_id: str) -> Link | None:
     return live[-1] if live else None
 
 
+def replaced_link(tx: Tx, payment_id: str) -> Link | None:
+    """The newest link that a person had replaced, of those that somebody may have seen first."""
+    statement = (
+        sa.select(link)
+        .where(link.c.payment_id == payment_id, link.c.override_id.is_not(None))
+        .order_by(sa.case((link.c.exposed_at.is_(None), 1), else_=0), link.c.id.desc())
+        .limit(1)
+    )
+    row = tx.run(statement).mappings().first()
+    return None if row is None else link_of(row)
+
+
 def find_link(tx: Tx, uid: str) -> Link | None:
     """The link with this uid."""
     row = tx.run(_FIND_LINK, {"b_uid": uid}).mappings().first()

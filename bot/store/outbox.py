@@ -509,11 +509,33 @@ _CANCEL = (
 
 
 def cancel_of_link(tx: Tx, link_id: int, *, why: str) -> None:
-    """Cancel what has not left yet of a link that is out of use."""
+    """Cancel what has not left yet of a link that goes out of use, and watch for no more reports.
+
+    Reminders wait on: they go with the link that takes its place.
+    """
+    of_link = outbox.c.link_id == link_id
+    tx.run(outbox.update().where(of_link, outbox.c.deliver_by.is_not(None)).values(deliver_by=None))
     tx.run(
         outbox.update()
-        .where(outbox.c.link_id == link_id, outbox.c.status == "pending")
+        .where(
+            of_link,
+            outbox.c.status == "pending",
+            outbox.c.purpose != Purpose.REMINDER.value,
+        )
         .values(status="cancelled", last_error=why, updated_at=tx.now)
+    )
+
+
+def aim_reminders(tx: Tx, payment_id: str, link_id: int) -> None:
+    """Have the reminder of a payment that waits carry this link."""
+    tx.run(
+        outbox.update()
+        .where(
+            outbox.c.payment_id == payment_id,
+            outbox.c.status == "pending",
+            outbox.c.purpose == Purpose.REMINDER.value,
+        )
+        .values(link_id=link_id, updated_at=tx.now)
     )
 
 

@@ -24,9 +24,10 @@ class Facts:
     `refund` is the part that went back, where it is a part.
 
     Times are aware and shown in `time_zone`, an IANA name. Of `extra` the texts know `detail`: what
-    staff must know. `debts` are those that a digest lists and `more` counts those it leaves out;
-    `totals` is what all of them make, one sum a currency. Names and concepts are taken raw and
-    cleaned here, not by the caller.
+    staff must know, and `void`: the reference of the link that this one takes the place of. `debts`
+    are those that a digest lists and `more` counts those it leaves out; `totals` is what all of
+    them make, one sum a currency. Names and concepts are taken raw and cleaned here, not by the
+    caller.
     """
 
     name: str | None = None

@@ -49,6 +49,7 @@ _ALARM_FOR_STAFF = Manner(rows=_STAFF, needs=(), is_staff=True)
 MANNERS: dict[str, Manner] = {
     "link": Manner(rows=_DEBT, needs=_PAYABLE, shows_qr=True),
     "resend": Manner(rows=_DEBT, needs=_PAYABLE, shows_qr=True),
+    "replacement": Manner(rows=_DEBT, needs=_PAYABLE, shows_qr=True, sms_parts=2),
     "reminder_friendly": _REMINDER,
     "reminder_due": _REMINDER,
     "reminder_last": _REMINDER,
@@ -80,7 +81,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "rows": ("name", "amount", "concept", "reference", "due", "expires", "paid", "payment_id"),
     "fallbacks": (
         *("name", "amount", "concept", "reference", "due", "expires"),
-        *("count", "totals"),
+        *("count", "totals", "void"),
     ),
     "patterns": ("day", "moment", "stamp"),
     "email": ("pay_here", "copy_link", "scan"),

@@ -84,6 +84,10 @@ def _detail(facts: Facts, reader: Reader) -> Value:
     return one_line(facts.extra.get("detail", ""), DETAIL_CHARS) or None
 
 
+def _void(facts: Facts, reader: Reader) -> Value:
+    return one_line(facts.extra.get("void", ""), REFERENCE_CHARS) or None
+
+
 def _debts(facts: Facts, reader: Reader) -> Value:
     lines = [_debt_line(debt, facts, reader) for debt in facts.debts]
     if facts.more:
@@ -122,6 +126,7 @@ VALUES: dict[str, Callable[[Facts, Reader], Value]] = {
     "paid": _paid,
     "payment_id": _payment_id,
     "detail": _detail,
+    "void": _void,
     "debts": _debts,
     "count": _count,
     "totals": _totals,

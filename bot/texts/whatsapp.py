@@ -26,6 +26,7 @@ VARIABLE_NAMES = (
     "expires",
     "count",
     "totals",
+    "void",
 )
 """What a template may have filled in."""
 

@@ -25,7 +25,7 @@ TYPICAL = Facts(
     paid_at=AT,
     time_zone="America/Guatemala",
     payment_id="a1b2c3d4e5f60718293a",
-    extra={"detail": "one link was both refunded and reversed"},
+    extra={"detail": "one link was both refunded and reversed", "void": "CAMPGT020006SB"},
     debts=(DEBT, BARE_DEBT),
     totals=(Money(30_000, "GTQ"),),
 )
@@ -40,7 +40,10 @@ HOSTILE = Facts(
     paid_at=AT,
     time_zone="Asia/Kathmandu",
     payment_id="a1b2c3d4e5f60718293a",
-    extra={"detail": "\x1b[31m{{7*7}} <script>" + "x" * 3000},
+    extra={
+        "detail": "\x1b[31m{{7*7}} <script>" + "x" * 3000,
+        "void": "\x1b[31m{{7*7}}\r\n<b>1</b>{{ url }}",
+    },
     debts=(DebtFacts(Q150, "{{7*7}} http://evil.example/pay\n<script>", AT, LINK),) * 6,
     more=3,
     totals=(Money(10**12, "USD"), Money(10**9, "GTQ")),

@@ -59,6 +59,7 @@ def test_every_variable_is_filled_by_its_number(tmp_path: Path) -> None:
             "9": "viernes 3 de abril, 14:05",
             "10": "2",
             "11": "Q300.00",
+            "12": "CAMPGT020006SB",
         },
         in_button=frozenset("7"),
     )
