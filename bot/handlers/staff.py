@@ -100,7 +100,7 @@ def _hear(desk: Desk) -> None:
         _on_token(desk, token)
     elif message.extra.get("file_id"):
         _on_file(desk)
-    elif message.extra.get("attachment"):
+    elif message.extra.get("attachment") and staff_talk.holds_any(desk):
         # Its words alone would reach the customer without what they speak of.
         desk.say("not_passed_on")
     elif message.text.lstrip().startswith("/"):

@@ -38,6 +38,11 @@ def release(desk: Desk, asked: Asked) -> None:
         desk.say("none_held")
 
 
+def holds_any(desk: Desk) -> bool:
+    """Whether something sent here may be meant for a customer."""
+    return bool(conversations.with_staff(desk.tx, owner_id=desk.staff.id, limit=1))
+
+
 def on_text(desk: Desk, help_values: Mapping[str, object]) -> None:
     """Pass free text on to the customer whose conversation is held, else help."""
     text, replied_to = hide_cards(desk.message.text), desk.message.replied_to

@@ -78,6 +78,21 @@ async def conversation_of(service: Service, chat: Chat) -> int:
     return int((await service.select(statement, at=at, channel=chat.channel))[0][0])
 
 
+async def test_words_under_a_picture_do_not_go_without_it(talking: Service) -> None:
+    async with Chat(talking, "sms") as ana, seller(talking, "whatsapp") as marta:
+        await ana.says("persona")
+        await ana.rests()
+        await ana.skips()
+        await marta.says(f"/tomar {await conversation_of(talking, ana)}")
+        await marta.sees("es suya")
+        picture = {"NumMedia": "1", "MediaContentType0": "image/jpeg", "MediaUrl0": "ME1"}
+        await marta.says("Firme aquí", **picture)
+        await marta.sees("no se envió nada")
+        await ana.hears_nothing()
+        await marta.says("/soltar")
+        await marta.sees("De vuelta")
+
+
 async def test_words_that_reach_no_customer_come_back_to_who_wrote_them(talking: Service) -> None:
     async with Chat(talking, "telegram") as ana, seller(talking, "telegram") as marta:
         await ana.says("persona")
