@@ -24,7 +24,9 @@ from bot.store import ledger, links, sales
 from bot.store import staff as staff_store
 
 _LISTED = 10
-_REASONS = 12
+_REASONS = 8
+"""As many as one WhatsApp message surely holds."""
+
 _REVIVED = frozenset({PaymentStatus.EXPIRED, PaymentStatus.HELD})
 """Where asking for a link makes one again, if there was none."""
 
@@ -139,8 +141,14 @@ def _receipt_of(desk: Desk, payment: Payment, link: Link) -> dict[str, object]:
 
 
 def explain(desk: Desk, payment: Payment, asked: Asked) -> None:
-    """Every decision about a payment with its reason, the newest last."""
+    """Every decision about a payment with its reason, the newest last, a page at a time.
+
+    Pages are counted from the newest back; "/porque REF 2" shows what came before the first.
+    """
     entries = ledger.timeline(desk.tx, payment.id)
+    pages = max(1, -(-len(entries) // _REASONS))
+    page = min(_page(asked), pages)
+    end = len(entries) - (page - 1) * _REASONS
     shown = [
         {
             "at": {"at": entry.at.isoformat()},
@@ -148,10 +156,18 @@ def explain(desk: Desk, payment: Payment, asked: Asked) -> None:
             "why": {"reason": entry.why},
             "next": None if entry.next_at is None else {"at": entry.next_at.isoformat()},
         }
-        for entry in entries[-_REASONS:]
+        for entry in entries[max(0, end - _REASONS) : end]
     ]
-    more = max(0, len(entries) - _REASONS)
-    desk.say("why", {"id": payment.id, "entries": shown, "more": more})
+    more = max(0, end - _REASONS)
+    values = {"id": payment.id, "entries": shown, "more": more, "older": page + 1}
+    desk.say("why", values)
+
+
+def _page(asked: Asked) -> int:
+    """The page that the last word names, the newest where it names none."""
+    word = asked.words[-1] if len(asked.words) > 1 else ""
+    is_number = word.isascii() and word.isdecimal() and len(word) < 4
+    return max(1, int(word)) if is_number else 1
 
 
 def ask_settle(desk: Desk, payment: Payment, asked: Asked) -> None:

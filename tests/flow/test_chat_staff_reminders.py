@@ -151,6 +151,26 @@ async def test_every_rule_reads_well(service: Service) -> None:
             assert f"· {told}: {sentence}" in said.splitlines()[-1]
 
 
+async def test_every_decision_can_be_read_a_line_each(service: Service) -> None:
+    async with seller(service, "whatsapp", "manager") as marta:
+        number = await marta.charges(new_person(service).phone)
+        for step in range(20):
+            keep = partial(_keep, number, f"step {step:02}", "told")
+            await service.app.store.transact(keep)
+        await marta.skips()
+        read: list[str] = []
+        for page in range(1, 9):
+            await marta.says(f"/porque {number} {page}")
+            head, *lines = (await marta.sees("Historia de")).splitlines()
+            assert all(line.startswith("• ") for line in lines)
+            read = [*lines, *read]
+            if f"/porque {number} {page + 1}" not in head:
+                break
+        assert len(read) > 20
+        steps = [line.split("step ")[1][:2] for line in read if "step " in line]
+        assert steps == [f"{step:02}" for step in range(20)]
+
+
 def _keep(number: str, what: str, why: str, tx: Tx) -> None:
     ledger.decide(tx, number, what, why)
 
