@@ -18,7 +18,7 @@ from bot.handlers.rules import Preview
 from bot.handlers.staff_desk import IDLE, Desk
 from bot.store import payments, people, sales
 from bot.store import staff as staff_store
-from channels.base import ChannelName
+from channels.base import Address, ChannelName
 
 FORM = "staff_form"
 CARD = "staff_card"
@@ -121,9 +121,23 @@ def _card_values(desk: Desk, draft: Draft, phone: str, money: Money) -> dict[str
         "name": None if customer is None else customer.name,
         "concept": draft.concept,
         "channels": [{"word": f"channel.{name}"} for name in route],
+        "stopped": [{"word": f"channel.{name}"} for name in _stopped(desk, phone, customer, route)],
         "preview": {"text": preview} if preview else None,
         "needs_second": desk.rules.caps.needs_second(desk.staff.role, money),
     }
+
+
+def _stopped(
+    desk: Desk, phone: str, customer: Customer | None, route: tuple[str, ...]
+) -> list[str]:
+    """The channels of the route where the customer said stop, so that no link goes out there."""
+    if customer is not None and people.wishes(desk.tx, customer.id).is_opted_out:
+        return [name for name in route if name != _BY_HAND]
+    chat = None if customer is None else people.telegram_chat(desk.tx, customer.id)
+    at = {ChannelName.WHATSAPP: phone, ChannelName.SMS: phone, ChannelName.TELEGRAM: chat}
+    known = [Address(name, value) for name, value in at.items() if value and name in route]
+    found = {each.channel: people.reach_of(desk.tx, each) for each in known}
+    return [name.value for name, reach in found.items() if reach and reach.reach == "opted_out"]
 
 
 def route_of(desk: Desk, draft: Draft, customer: Customer | None) -> tuple[str, ...]:

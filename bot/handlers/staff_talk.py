@@ -27,11 +27,16 @@ def take(desk: Desk, asked: Asked) -> None:
 
 
 def release(desk: Desk, asked: Asked) -> None:
-    """Give a conversation back to the bot: the one named, or all of one's own."""
+    """Give a conversation back to the bot: the one named, or all of one's own.
+
+    Whoever sees everything may free one by its number that somebody else holds and has left.
+    """
     own = conversations.with_staff(desk.tx, owner_id=desk.staff.id)
     number = _number(asked)
-    chosen = [each for each in own if number in (None, each.id)]
-    given = [each.id for each in chosen if handoff.release(desk.tx, desk.rules, each.id)]
+    chosen = [each.id for each in own if number in (None, each.id)]
+    if not chosen and number is not None and desk.may(Action.SEE_ALL):
+        chosen = [number]
+    given = [each for each in chosen if handoff.release(desk.tx, desk.rules, each)]
     if given:
         desk.say("released", {"ids": ", ".join(map(str, given))})
     else:

@@ -362,3 +362,15 @@ async def test_whoever_was_put_out_hears_of_no_money(service: Service, door: str
         await service.until_message(found, "receipt", *ARRIVED)
         await marta.rests()
         assert marta.shown() == before
+
+
+async def test_the_card_says_where_the_customer_said_stop(service: Service, door: str) -> None:
+    async with Chat(service, "sms") as ana, seller(service, door) as marta:
+        await ana.says("baja")
+        await ana.sees()
+        await marta.says(f"/cobrar {ana.person.phone} 150.00 Libros")
+        await marta.sees("Revise", "Pidió que no le escriban por SMS:")
+        await ana.says("alta")
+        await ana.rests()
+        await marta.says(f"/cobrar {ana.person.phone} 160.00 Libros")
+        await marta.sees("Revise", but_not=("Pidió que no",))

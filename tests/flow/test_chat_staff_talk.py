@@ -78,6 +78,31 @@ async def conversation_of(service: Service, chat: Chat) -> int:
     return int((await service.select(statement, at=at, channel=chat.channel))[0][0])
 
 
+async def test_a_manager_frees_what_somebody_absent_holds(talking: Service) -> None:
+    async with (
+        Chat(talking, "sms") as ana,
+        seller(talking, "telegram") as marta,
+        seller(talking, "telegram", "manager", "Eva") as eva,
+    ):
+        await ana.says("persona")
+        await ana.rests()
+        number = await conversation_of(talking, ana)
+        await eva.says(f"/tomar {number}")
+        await eva.sees("es suya")
+        await marta.says(f"/soltar {number}")
+        await marta.sees("No tiene ninguna")
+        await eva.says(f"/soltar {number}")
+        await eva.sees("De vuelta con el bot")
+        await marta.says(f"/soltar {number}")
+        await marta.sees("No tiene ninguna")
+        await ana.says("persona")
+        await ana.rests()
+        await marta.says(f"/tomar {number}")
+        await marta.sees("es suya")
+        await eva.says(f"/soltar {number}")
+        await eva.sees("De vuelta con el bot")
+
+
 async def test_words_under_a_picture_do_not_go_without_it(talking: Service) -> None:
     async with Chat(talking, "sms") as ana, seller(talking, "whatsapp") as marta:
         await ana.says("persona")
