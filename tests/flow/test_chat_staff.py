@@ -179,7 +179,9 @@ async def test_limits_hold_for_one_payment_and_for_a_day(service: Service, door:
         await marta.says("/cancelar")
         await marta.sees("no se envía nada")
         for _ in range(3):
-            await marta.charges(new_person(service).phone, "2900.00")
+            charged = await marta.charges(new_person(service).phone, "2900.00")
+            await service.until_message({"id": charged}, "link", *ARRIVED)
+            await marta.skips()
         await marta.says(f"/cobrar {new_person(service).phone} 300.01 Demasiado")
         await marta.sees("le quedan Q300.00")
         assert len(await payments_of(service, marta)) == 3
