@@ -7,6 +7,7 @@ from datetime import datetime
 from bot.dispatcher.digest import pay_buttons, with_digest
 from bot.dispatcher.files import file_of, lines_of
 from bot.domain.delivery import ASKING, Purpose
+from bot.domain.identity import region
 from bot.domain.money import Money
 from bot.store.outbox import OutboxItem
 from bot.texts import Facts, Texts, WhatsAppTemplates
@@ -38,6 +39,8 @@ class Composer:
         phrases: Phrases | None = None,
         locale: str,
         time_zone: str,
+        one_way: frozenset[str] = frozenset(),
+        chat_url: str | None = None,
     ) -> None:
         """Keep the words.
 
@@ -47,12 +50,16 @@ class Composer:
             phrases: what is said in chats; without them no conversation can be held.
             locale: the language for customers who have none, and for staff.
             time_zone: IANA name for customers who have none, and for staff.
+            one_way: countries, ISO 3166, from where no answer to an SMS comes.
+            chat_url: where a customer there can write to us instead.
         """
         self._texts = texts
         self._templates = templates
         self._phrases = phrases
         self._locale = locale
         self._time_zone = time_zone
+        self._one_way = one_way
+        self._chat_url = chat_url
 
     def compose(
         self, item: OutboxItem, to: Address, limits: Limits, *, is_window_open: bool
@@ -155,6 +162,8 @@ class Composer:
             time_zone=time_zone or self._time_zone,
             payment_id=None if payment is None else payment.id,
             extra=self._extra(item),
+            has_replies=customer is None or region(customer.phone) not in self._one_way,
+            chat_url=self._chat_url,
         )
 
     def _extra(self, item: OutboxItem) -> dict[str, str]:

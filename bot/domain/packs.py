@@ -17,7 +17,7 @@ DEFAULT = "default"
 """The row for countries that have none, and for addresses that name no country."""
 
 _TEXTS = frozenset({"zone", "hours", "source"})
-_FLAGS = frozenset({"has_several_zones", "closes_on_holidays", "one_channel_a_week"})
+_FLAGS = frozenset({"has_several_zones", "closes_on_holidays", "one_channel_a_week", "sms_one_way"})
 _COUNTS = frozenset({"a_day", "a_week", "days_between"})
 _KEYS = _TEXTS | _FLAGS | _COUNTS
 _MOST = 31
@@ -45,6 +45,8 @@ class CountryPack:
     one_channel_a_week: bool
     source: str
     has_several_zones: bool = False
+    sms_one_way: bool = False
+    """No answer to an SMS reaches us from there."""
 
 
 NO_RULE = CountryPack(

@@ -26,8 +26,9 @@ class Facts:
     Times are aware and shown in `time_zone`, an IANA name. Of `extra` the texts know `detail`: what
     staff must know, and `void`: the reference of the link that this one takes the place of. `debts`
     are those that a digest lists and `more` counts those it leaves out; `totals` is what all of
-    them make, one sum a currency. Names and concepts are taken raw and cleaned here, not by the
-    caller.
+    them make, one sum a currency. Without `has_replies` no answer by SMS reaches us; `chat_url` is
+    where this person can write instead. Names and concepts are taken raw and cleaned here, not by
+    the caller.
     """
 
     name: str | None = None
@@ -45,6 +46,8 @@ class Facts:
     debts: tuple[DebtFacts, ...] = ()
     more: int = 0
     totals: tuple[Money, ...] = ()
+    has_replies: bool = True
+    chat_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

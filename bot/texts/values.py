@@ -113,6 +113,14 @@ def _totals(facts: Facts, reader: Reader) -> Value:
     return " + ".join(format_money(money, reader.locale) for money in facts.totals) or None
 
 
+def _replies(facts: Facts, reader: Reader) -> Value:
+    return "yes" if facts.has_replies else None
+
+
+def _chat(facts: Facts, reader: Reader) -> Value:
+    return facts.chat_url or None
+
+
 VALUES: dict[str, Callable[[Facts, Reader], Value]] = {
     "merchant": _merchant,
     "name": _name,
@@ -130,6 +138,8 @@ VALUES: dict[str, Callable[[Facts, Reader], Value]] = {
     "debts": _debts,
     "count": _count,
     "totals": _totals,
+    "replies": _replies,
+    "chat": _chat,
 }
 """Every variable a text may use."""
 

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from bot.bulkfiles import read_table
 from bot.dispatcher import Composer, FindsSent, Sending, SendMode
 from bot.domain.bulk import BulkRow, FileError, check
-from bot.domain.calendars import Reminding, read_packs, with_zones
+from bot.domain.calendars import CountryPack, Reminding, read_packs, with_zones
 from bot.domain.catalogue import Catalogue, CatalogueError, read_catalogue
 from bot.domain.delivery import Purpose
 from bot.domain.reminders import Plan, PlanError, read_plans
@@ -155,6 +155,10 @@ def catalogue(settings: Settings) -> Catalogue:
         raise CatalogueError("\n".join(lines)) from error
 
 
+def _packs() -> Mapping[str, CountryPack]:
+    return read_packs(files("bot.domain").joinpath("countries.toml").read_text("utf-8"))
+
+
 def reminding(settings: Settings) -> Reminding:
     """When and how often customers are reminded.
 
@@ -162,9 +166,8 @@ def reminding(settings: Settings) -> Reminding:
         PackError: what is wrong with the countries' rules.
     """
     given = settings.reminders
-    packs = read_packs(files("bot.domain").joinpath("countries.toml").read_text("utf-8"))
     return Reminding(
-        packs=with_zones(packs, given.zones),
+        packs=with_zones(_packs(), given.zones),
         hours=given.hours,
         at=given.at,
         cap_day=given.cap_day,
@@ -253,7 +256,16 @@ def composer(settings: Settings) -> Composer:
         phrases=Phrases(merchant=merchant.name, default_locale=merchant.locale),
         time_zone=merchant.timezone,
         locale=merchant.locale,
+        one_way=frozenset(code for code, pack in _packs().items() if pack.sms_one_way),
+        chat_url=_whatsapp_page(settings),
     )
+
+
+def _whatsapp_page(settings: Settings) -> str | None:
+    """Where a customer writes to us on WhatsApp. Source: WhatsApp docs, "Click to chat"."""
+    number = settings.twilio.whatsapp_from
+    is_on = ChannelName.WHATSAPP not in dict(settings.channels_off())
+    return f"https://wa.me/{number.lstrip('+')}" if number and is_on else None
 
 
 def file_checker(

@@ -1,18 +1,23 @@
 """What settings become for the rooms that are told of them."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
 
 from bot import wiring
+from bot.domain.delivery import Purpose
 from bot.domain.hours import hours_of
 from bot.domain.reminders import PlanError
 from bot.handlers.facts import Report
 from bot.settings import Settings
 from bot.store.inbox import InboxItem, Source
 from channels.errors import MalformedError
+from channels.base import Address, ChannelName
+from channels.sms import Sms
+from tests.unit.dispatcher.items import message_item
 
 NEEDED = {
     "MIGO_CLIENT": "acme",
@@ -87,3 +92,27 @@ def test_a_callback_that_names_no_other_merchant_is_read(more: dict[str, str]) -
 def test_a_callback_for_another_merchant_is_not() -> None:
     with pytest.raises(MalformedError, match="another merchant"):
         report_of(client="acme-two")
+
+
+def test_no_answer_by_sms_is_asked_for_where_none_comes() -> None:
+    twilio = {
+        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+        "TWILIO_AUTH_TOKEN": "t" * 32,
+        "TWILIO_SMS_FROM": "+15550001111",
+    }
+    reminder = replace(message_item(), purpose=Purpose.REMINDER, payload={"tone": "due"})
+
+    def said(phone: str, **more: str) -> str:
+        assert reminder.customer is not None
+        item = replace(reminder, customer=replace(reminder.customer, phone=phone))
+        to = Address(ChannelName.SMS, phone)
+        found = wiring.composer(settings(**twilio, **more)).compose(
+            item, to, Sms.limits, is_window_open=True
+        )
+        assert found is not None
+        return found.text
+
+    assert "YA PAGUE" in said("+573001234567")
+    assert "YA PAGUE" not in said("+50255551234")
+    assert "wa.me" not in said("+50255551234")
+    assert "https://wa.me/15550002222" in said("+50255551234", TWILIO_WHATSAPP_FROM="+15550002222")

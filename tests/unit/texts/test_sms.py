@@ -1,5 +1,8 @@
 """An SMS keeps to its segments as long as it can, and never loses the link or the sum."""
 
+import re
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,3 +67,20 @@ def test_a_link_too_long_for_one_segment_is_still_whole() -> None:
 def test_characters_that_cost_two_are_counted_twice() -> None:
     facts = Facts(name="[Ana]", money=Money(15_000, "GTQ"), concept="{~}" * 40, url=LINK)
     assert segments(sms("link", "es", facts)) == 1
+
+
+CALLS = re.compile("responda|responde|answer|YA PAGUE|JA PAGUEI|I PAID|BAJA|SAIR|STOP$|PAGAR")
+CHAT = "https://wa.me/14155238886"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_where_no_answer_comes_none_is_asked_for(purpose: str, language: str) -> None:
+    for chat in (CHAT, None):
+        for known in (TYPICAL, HOSTILE):
+            facts = replace(known, has_replies=False, chat_url=chat)
+            text = sms(purpose, language, facts, merchant="Distribuidora El Sol")
+            assert not CALLS.search(text), text
+            assert text == text.strip()
+            assert (CHAT in text) is (chat is not None and purpose.startswith("reminder_"))
+            assert segments(text) <= MANNERS[purpose].sms_parts, text
