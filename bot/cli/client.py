@@ -212,6 +212,8 @@ class Service:
             raise WrongError(f"{self._url} refused the token; set PAYBOT_TOKEN to one of its own")
         if answer.status_code in (400, 413, 415, 422):
             raise WrongError(_fields(error))
+        if answer.status_code == 404:
+            raise WrongError(str(error.get("message")))
         raise FailedError(str(error.get("message")))
 
 

@@ -5,10 +5,15 @@ import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bot.cli.errors import FailedError, WrongError
+
+if TYPE_CHECKING:
+    from bot.sandbox.app import Sandbox
+    from bot.sandbox.config import AmountUnit
 
 _MARK = "# Written by `paybot sandbox`; replaced each time it starts with this file."
 
@@ -23,26 +28,43 @@ _MARK = "# Written by `paybot sandbox`; replaced each time it starts with this f
     show_default=True,
     help="Where webhooks go.",
 )
+@click.option(
+    "--amount-unit",
+    type=click.Choice(["minor", "major"]),
+    default="minor",
+    show_default=True,
+    help="How Migo counts.",
+)
 @click.option("--env-file", type=click.Path(path_type=Path), help="Write the settings there.")
-def sandbox_command(port: int, smtp_port: int, service: str, env_file: Path | None) -> None:
+def sandbox_command(
+    port: int, smtp_port: int, service: str, amount_unit: str, env_file: Path | None
+) -> None:
     """Run the emulators of Migo, Twilio, Telegram and mail until Ctrl-C.
 
-    Prints the settings that point a service at them.
+    Prints the settings that point a service at them. Without MIGO_TOKEN the service uses the key
+    pair that is among them, at /transactions-hook.
     """
     if env_file is not None:
         _must_be_ours(env_file)
     try:
-        asyncio.run(_run(port, smtp_port, service, env_file))
+        asyncio.run(_run(_sandbox(amount_unit), port, smtp_port, service, env_file))
     except OSError as error:
         raise FailedError(
             f"cannot start: {error.strerror or error}; choose with --port and --smtp-port"
         ) from None
 
 
-async def _run(port: int, smtp_port: int, service: str, env_file: Path | None) -> None:
+def _sandbox(amount_unit: str) -> "Sandbox":
     from bot.sandbox.app import Sandbox
+    from bot.sandbox.config import MigoConfig, SandboxConfig
 
-    sandbox = Sandbox()
+    unit: AmountUnit = "major" if amount_unit == "major" else "minor"
+    return Sandbox(SandboxConfig(migo=MigoConfig(amount_unit=unit)))
+
+
+async def _run(
+    sandbox: "Sandbox", port: int, smtp_port: int, service: str, env_file: Path | None
+) -> None:
     await sandbox.start(port=port, smtp_port=smtp_port)
     try:
         sandbox.point_at(service)

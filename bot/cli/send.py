@@ -62,10 +62,11 @@ def _body(asked: Json) -> Json:
     if bool(asked["channel"]) == bool(asked["route"]):
         raise WrongError("give either --channel or --route")
     customer = {name: asked[name] for name in ("phone", "name", "email")}
+    currency = asked["currency"].strip().upper()
     return {
         "customer": customer,
-        "amount_minor": minor_of(asked["amount"], asked["currency"]),
-        "currency": asked["currency"],
+        "amount_minor": minor_of(asked["amount"], currency),
+        "currency": currency,
         "route": route_of(asked["route"] or asked["channel"]),
         "concept": asked["concept"],
         "external_id": asked["external_id"],

@@ -26,6 +26,7 @@ from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
 from channels.base import Refusal
 
+_UNREADABLE = "migo.answer_unreadable"
 _BARRED = frozenset({"migo.customer_blocked", "migo.customer_suspended", "migo.customer_excluded"})
 """Migo takes no payment from this customer, whichever link they were sent."""
 
@@ -91,6 +92,9 @@ def _on_unknown_create(tx: Tx, rules: Rules, item: OutboxItem, outcome: Uncertai
     if not is_safe or len(unknown) >= MAX_UNKNOWN_CREATES or payment.status not in UNPAID:
         _hold(tx, rules, payment, Alert.CREATE_UNKNOWN, outcome.reason, outcome.code)
         return
+    if outcome.code == _UNREADABLE:
+        # Migo did make one, and only its dashboard can tell which.
+        _alarm(tx, rules, payment, Alert.CREATE_UNKNOWN, outcome.reason)
     wait = timedelta(seconds=unknown_create_s(len(unknown)))
     plan_create(tx, rules, payment, channel=attempt.channel, at=tx.now + wait)
     ledger.decide(
@@ -110,5 +114,9 @@ def _hold(
         payment = payments.move(
             tx, payment, PaymentStatus.HELD, why=reason, held_reason=code or kind.value
         )
+    _alarm(tx, rules, payment, kind, reason)
+
+
+def _alarm(tx: Tx, rules: Rules, payment: Payment, kind: Alert, reason: str) -> None:
     number = len(links.attempts_of(tx, payment.id))
     alarm(tx, rules, kind, key=f"{payment.id}:{number}", detail=reason, payment=payment)

@@ -302,6 +302,10 @@ def on_link_made(
     if links.find_link(tx, uid) is not None:
         links.end_attempt(tx, attempt.id, "unknown", uid_hint=uid)
         detail = f"Migo gave the uid {uid} a second time"
+        if payment.status in UNPAID:
+            payments.move(
+                tx, payment, PaymentStatus.HELD, why=detail, held_reason=Alert.CREATE_UNKNOWN.value
+            )
         alarm(tx, rules, Alert.CREATE_UNKNOWN, key=uid, detail=detail, payment=payment)
         return
     link = links.insert_link(tx, attempt, uid=uid, reference=reference, url=url)

@@ -113,6 +113,8 @@ class Sandbox(World):
         return {
             "MIGO_BASE_URL": f"{self.base_url}/migo",
             "MIGO_TOKEN": migo.token,
+            "MIGO_PUBLIC_KEY": migo.public_key,
+            "MIGO_PRIVATE_KEY": migo.private_key,
             "MIGO_CLIENT": migo.client,
             "MIGO_AMOUNT_UNIT": migo.amount_unit,
             "MIGO_DISPATCHES": "no",

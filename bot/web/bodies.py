@@ -121,7 +121,8 @@ class PaymentBody(AskBody):
 
     def fingerprint(self) -> str:
         """What tells a repeat from another request: the meaning, not the spelling."""
-        said = self.model_dump(exclude_none=True, exclude={"channel", "route"})
+        # Who asks is not what is asked for: another clerk's repeat is a repeat.
+        said = self.model_dump(exclude_none=True, exclude={"channel", "route", "created_by"})
         return payments.request_hash(said | {"route": self.way})
 
     def request(self, idempotency_key: str | None) -> PaymentRequest:

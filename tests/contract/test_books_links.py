@@ -145,6 +145,26 @@ async def test_an_unknown_end_is_tried_three_times_where_an_orphan_has_no_reader
     assert await world.claim("migo") == []
 
 
+async def test_a_link_made_but_not_readable_is_told_although_another_is_asked_for(
+    world: World,
+) -> None:
+    made = await world.create()
+    await end_create(world, Uncertain("no readable link", code="migo.answer_unreadable"))
+    assert await world.status(made.id) is PaymentStatus.REQUESTED
+    assert await world.alerts() == [Alert.CREATE_UNKNOWN]
+    world.clock.advance(seconds=5)
+    await world.make_link("u2")
+
+
+async def test_a_payment_that_is_given_the_link_of_another_waits_for_a_person(world: World) -> None:
+    first, second = await world.create(), await world.create()
+    for item in await world.claim("migo"):
+        await world.settle(item, Done(LinkMade("u1", "ref", "https://pay.example/u1")))
+    assert await world.status(first.id) is PaymentStatus.LINKED
+    assert await world.status(second.id) is PaymentStatus.HELD
+    assert await world.alerts() == [Alert.CREATE_UNKNOWN]
+
+
 async def test_an_answer_with_an_unusable_link_is_never_tried_again_by_itself(world: World) -> None:
     made = await world.create()
     await end_create(world, Uncertain("link to a host not on the list", uid="u1"))

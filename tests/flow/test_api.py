@@ -197,6 +197,13 @@ async def test_the_same_external_id_gives_the_first_answer(api: Api) -> None:
     assert again.json()["id"] == first.json()["id"]
 
 
+async def test_the_same_request_of_another_clerk_is_a_repeat(api: Api) -> None:
+    first = await api.create(external_id="INV-1", created_by="ana")
+    again = await api.create(external_id="INV-1", created_by="eva")
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json()["created_by"] == "ana"
+
+
 async def test_another_spelling_of_the_same_request_is_a_repeat(local: Api) -> None:
     first = await local.create(key="k", send_at="2026-04-03T13:00:00Z")
     body = asked(send_at="2026-04-03T07:00:00.000-06:00", route=["sms"])

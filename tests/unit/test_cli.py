@@ -12,7 +12,7 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from bot.cli import client, display
+from bot.cli import client, display, send
 from bot.cli.command import VERBS, paybot
 from bot.cli.progress import arrived, end_of, reason, steps
 from bot.settings import LocalSettings
@@ -203,7 +203,7 @@ def answering(answer: httpx.Response | Exception) -> client.Service:
     ("answer", "exit_code", "words"),
     [
         (httpx.Response(401, json={"error": {"message": "no"}}), 2, "PAYBOT_TOKEN"),
-        (httpx.Response(404, json={"error": {"message": "there is none"}}), 1, "there is none"),
+        (httpx.Response(404, json={"error": {"message": "there is none"}}), 2, "there is none"),
         (httpx.Response(409, json={"error": {"message": "paid already"}}), 1, "paid already"),
         (
             httpx.Response(
@@ -340,3 +340,12 @@ def test_doctor_tells_wrong_settings_as_json() -> None:
     findings = json.loads(result.stdout)
     assert {each["level"] for each in findings} == {"fail"}
     assert {each["text"].split(":")[0] for each in findings} >= {"MIGO_CLIENT", "MIGO_TOKEN"}
+
+
+def test_a_currency_may_be_written_small() -> None:
+    asked = dict.fromkeys(
+        ("name", "email", "concept", "external_id", "send_at", "due_at", "expires_at", "reminders")
+    )
+    more = {"phone": "1", "amount": "150.00", "currency": "gtq", "channel": "sms", "route": None}
+    body = send._body({**asked, **more, "no_reminders": False})
+    assert (body["amount_minor"], body["currency"]) == (15000, "GTQ")
