@@ -14,8 +14,8 @@ from bot.domain.reminders import PlanError
 from bot.handlers.facts import Report
 from bot.settings import Settings
 from bot.store.inbox import InboxItem, Source
-from channels.errors import MalformedError
 from channels.base import Address, ChannelName
+from channels.errors import MalformedError
 from channels.sms import Sms
 from tests.unit.dispatcher.items import message_item
 
