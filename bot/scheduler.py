@@ -23,6 +23,7 @@ from bot.handlers import (
     payment,
     promises,
     received,
+    refunds,
     silence,
     summary,
 )
@@ -76,6 +77,10 @@ class Scheduler:
             "parked facts": (
                 10,
                 lambda tx: facts.match_parked(tx, self._rules, older_than=PARKED_AFTER),
+            ),
+            "returns without approval": (
+                15,
+                lambda tx: refunds.tell_unapproved(tx, self._rules),
             ),
             "expired payments": (15, payment.expire_payments),
             "promises": (60, lambda tx: promises.end_promises(tx, self._rules)),

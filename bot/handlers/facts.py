@@ -113,6 +113,7 @@ def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) 
     news: _Standing | None = None
     for each in known:
         _raise_fold_alerts(tx, rules, payment, each, inbox_id=inbox_id)
+        refunds.note_approval(tx, each.link, each.fold)
         refunds.raise_alerts(tx, rules, payment, each.link, each.fold, each.told, inbox_id=inbox_id)
         if each.is_news:
             _note_reader(tx, rules, each.link)
@@ -165,7 +166,6 @@ _ALERT_TEXT = {
     Alert.MISMATCH: "approved for another amount or currency than asked; no receipt was sent",
     Alert.SECOND_APPROVAL: "one link was approved twice with different content",
     Alert.RETURNED_TWICE: "one link was both refunded and reversed",
-    Alert.RETURN_WITHOUT_APPROVAL: "money went back that was never reported as received",
     Alert.UNKNOWN_STATUS: "Migo reported a status that we do not know",
 }
 

@@ -4,14 +4,37 @@ Migo does not say whether the amount of a second report includes the first: a pe
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from bot.domain.money import Money
-from bot.domain.payment import Alert, Fact, FactStatus, Link, LinkFold, Payment, PaymentStatus
+from bot.domain.payment import (
+    Alert,
+    Fact,
+    FactStatus,
+    Link,
+    LinkFold,
+    LinkStatus,
+    Payment,
+    PaymentStatus,
+)
+from bot.handlers.payment import must_read
 from bot.handlers.planning import alarm
 from bot.handlers.rules import Rules
-from bot.store import payments
+from bot.store import ledger, payments
 from bot.store.engine import Tx
-from bot.store.refunds import Refund
+from bot.store.refunds import Refund, without_approval
+
+APPROVAL_WITHIN = timedelta(minutes=15)
+"""How much later than the return the approval may be reported: callbacks come in any order."""
+
+RETURNED = frozenset(
+    {
+        LinkStatus.PART_REFUNDED,
+        LinkStatus.REFUNDED,
+        LinkStatus.REVERSED,
+        LinkStatus.RETURNED_TWICE,
+    }
+)
 
 
 def book(tx: Tx, payment: Payment, refunds: Sequence[Refund]) -> Payment:
@@ -71,6 +94,27 @@ def raise_alerts(
             payment=payment,
             inbox_id=inbox_id,
         )
+
+
+def tell_unapproved(tx: Tx, rules: Rules) -> int:
+    """Have a person look at money that went back and was not reported as received in time."""
+    found = without_approval(tx, older_than=APPROVAL_WITHIN)
+    for uid, payment_id in found:
+        alarm(
+            tx,
+            rules,
+            Alert.RETURN_WITHOUT_APPROVAL,
+            key=uid,
+            detail=f"money went back that was never reported as received (uid {uid})",
+            payment=must_read(tx, payment_id),
+        )
+    return len(found)
+
+
+def note_approval(tx: Tx, link: Link, fold: LinkFold) -> None:
+    """Close what was told of a return, once its approval came after all."""
+    if fold.status in RETURNED and Alert.RETURN_WITHOUT_APPROVAL not in fold.alerts:
+        ledger.close_alert(tx, Alert.RETURN_WITHOUT_APPROVAL, key=link.uid, by="the late approval")
 
 
 def part_of(paid: Money, facts: Sequence[Fact]) -> Mapping[str, object]:

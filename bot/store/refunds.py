@@ -1,13 +1,14 @@
 """Reports of money that went back, each of which the books have once."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import sqlalchemy as sa
 
 from bot.domain.money import Money
-from bot.domain.payment import FactStatus, PaymentStatus
+from bot.domain.payment import Alert, FactStatus, PaymentStatus
 from bot.store.engine import Tx
-from bot.store.schema import fact, ledger
+from bot.store.schema import RETURNED_FACT, alert, fact, ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +51,28 @@ is_income = (ledger.c.to_status == PaymentStatus.PAID.value) & (
     )
 )
 """Entries of money that came: of one that was paid twice a part may go back and it stays paid."""
+
+_LOOKED_AT_FOR = timedelta(days=7)
+
+
+def without_approval(tx: Tx, *, older_than: timedelta) -> list[tuple[str, str]]:
+    """Uids, and their payments, of which only the return was reported, and nobody was told."""
+    approved = fact.alias()
+    key = sa.literal(f"{Alert.RETURN_WITHOUT_APPROVAL.value}:") + fact.c.uid
+    rows = tx.run(
+        sa.select(fact.c.uid, fact.c.payment_id)
+        .distinct()
+        .where(
+            sa.text(RETURNED_FACT),
+            fact.c.received_at <= tx.now - older_than,
+            fact.c.received_at > tx.now - _LOOKED_AT_FOR,
+            fact.c.payment_id.is_not(None),
+            ~sa.exists().where(
+                approved.c.uid == fact.c.uid,
+                approved.c.status == FactStatus.APPROVED.value,
+            ),
+            ~sa.exists().where(alert.c.key == key),
+        )
+        .order_by(fact.c.uid)
+    )
+    return [(row.uid, row.payment_id) for row in rows]

@@ -285,6 +285,9 @@ link = Table(
     ),
 )
 
+RETURNED_FACT = "status in ('refunded', 'reversed')"
+"""Reports of money that went back."""
+
 fact = Table(
     "fact",
     metadata,
@@ -314,6 +317,12 @@ fact = Table(
         "external_id",
         sqlite_where=text("payment_id is null"),
         postgresql_where=text("payment_id is null"),
+    ),
+    Index(
+        "ix_fact_returned",
+        "received_at",
+        sqlite_where=text(RETURNED_FACT),
+        postgresql_where=text(RETURNED_FACT),
     ),
 )
 

@@ -7,7 +7,7 @@ import pytest
 from bot.domain.delivery import Done, LinkMade, Uncertain
 from bot.domain.money import Money
 from bot.domain.payment import Alert, FactStatus, PaymentStatus
-from bot.handlers import facts
+from bot.handlers import facts, refunds
 from bot.handlers import payment as payment_handler
 from bot.handlers.rules import Dispatches
 from bot.store import links
@@ -120,11 +120,29 @@ async def test_a_part_that_goes_back_is_told(world: World) -> None:
 async def test_approved_after_its_return_gets_no_receipt(world: World, status: FactStatus) -> None:
     made = await world.linked("u1")
     await world.callback("u1", status)
-    assert await world.alerts() == [Alert.RETURN_WITHOUT_APPROVAL]
+    for minutes, alerts in ((14, []), (1, [Alert.RETURN_WITHOUT_APPROVAL])):
+        world.clock.advance(minutes=minutes)
+        await world.run(lambda tx: refunds.tell_unapproved(tx, world.rules))
+        assert await world.alerts() == alerts
+    await world.run(lambda tx: refunds.tell_unapproved(tx, world.rules))
     await world.callback("u1", APPROVED)
+    assert await world.alerts() == []
     assert await world.status(made.id) is PaymentStatus(status.value)
     assert await keys(world, "receipt") == []
     assert await world.select("select count(*) from fact") == [(2,)]
+
+
+@pytest.mark.parametrize("status", [REFUNDED, REVERSED])
+async def test_a_return_that_comes_before_its_approval_worries_nobody(
+    world: World, status: FactStatus
+) -> None:
+    await world.linked("u1")
+    await world.callback("u1", status)
+    world.clock.advance(minutes=14)
+    await world.callback("u1", APPROVED)
+    world.clock.advance(minutes=1)
+    assert await world.run(lambda tx: refunds.tell_unapproved(tx, world.rules)) == 0
+    assert await world.alerts() == []
 
 
 async def test_both_ways_of_going_back_are_shown_to_a_person(world: World) -> None:
