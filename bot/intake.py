@@ -5,8 +5,10 @@ that it is done. Never talks to a provider.
 """
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -31,7 +33,20 @@ _POLL_S = 1.0
 MAX_ATTEMPTS = 5
 _UNKNOWN_REPORT_TRIES = 4
 
-Event: TypeAlias = Report | InboundEvent
+CHAT_RATE_PER_S = 19 / 60
+"""How much one chat may write: about twenty messages a minute, as a whole number of them."""
+_TOLD_RATE_PER_S = 1 / 60
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """A message over what a customer may write; only the first of a minute is answered."""
+
+    message: InboundMessage
+    is_first: bool
+
+
+Event: TypeAlias = Report | InboundEvent | Flood
 Reader = Callable[[InboxItem], Sequence[Event]]
 """Reads an item's bytes into events; raises `MalformedError` where they are not what they claim."""
 
@@ -107,7 +122,7 @@ class Intake:
 
     async def _handle(self, item: InboxItem) -> None:
         try:
-            events = self._read(item)
+            events = [await self._rationed(item, event) for event in self._read(item)]
             verdicts = await self._store.transact(lambda tx: self._apply(tx, item, events))
         except MalformedError as error:
             await self._hold(item, str(error))
@@ -128,6 +143,18 @@ class Intake:
             raise MalformedError(f"{item.source.value} is off, so nothing can read it")
         return reader(item)
 
+    async def _rationed(self, item: InboxItem, event: Event) -> Event:
+        """The event, or a flood; who wants to hear no more is heard in any case."""
+        if not isinstance(event, InboundMessage) or chat.is_stop(event):
+            return event
+        # By the minute of receipt, so that a time when nothing was handled makes no flood.
+        minute = int(item.received_at.timestamp() // 60)
+        who = hashlib.sha256(f"{event.sender}".encode()).hexdigest()[:24]
+        key = f"chat:{who}:{minute}"
+        if await self._coordination.take(key, CHAT_RATE_PER_S, 1):
+            return event
+        return Flood(event, bool(await self._coordination.take(f"{key}:told", _TOLD_RATE_PER_S, 1)))
+
     def _apply(self, tx: Tx, item: InboxItem, events: Sequence[Event]) -> list[str]:
         if not inbox.finish(tx, item):
             return ["taken by another worker"]
@@ -146,6 +173,16 @@ class Intake:
                     tx, self._rules, event, inbox_id=item.id, received_at=item.received_at
                 )
                 return "message"
+            case Flood():
+                chat.on_flood(
+                    tx,
+                    self._rules,
+                    event.message,
+                    inbox_id=item.id,
+                    received_at=item.received_at,
+                    is_first=event.is_first,
+                )
+                return "flood"
             case ReachChange():
                 chat.on_reach(tx, event)
                 return "reach"

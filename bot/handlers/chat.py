@@ -18,6 +18,7 @@ from bot.handlers.consent import (
     set_consent,
 )
 from bot.handlers.customer import converse, dialogue_of, perform
+from bot.handlers.replies import Reply, owe_reply
 from bot.handlers.rules import Rules
 from bot.handlers.visit import Visit
 from bot.store import conversations, outbox, people
@@ -27,6 +28,7 @@ from bot.store.staff import find_active
 from channels.base import Address, ChannelName, InboundMessage, ReachChange
 
 _START = "/start"
+_STOPS = (Word.STOP, Word.STOP_ALL, Word.STOP_REMINDERS)
 _PROVIDER_STOP, _PROVIDER_START = "STOP", "START"
 
 
@@ -51,6 +53,39 @@ def on_message(
         received_at=received_at,
         token=token,
         has_card=has_hidden_card(message.text),
+    )
+
+
+def is_stop(message: InboundMessage) -> bool:
+    """Whether somebody may be saying that they want to hear no more."""
+    meaning = understand(message.text)
+    return message.opt_out is not None or (meaning is not None and meaning.word in _STOPS)
+
+
+def on_flood(
+    tx: Tx,
+    rules: Rules,
+    message: InboundMessage,
+    *,
+    inbox_id: int,
+    received_at: datetime,
+    is_first: bool,
+) -> None:
+    """Let go what a customer writes beyond what can be answered, and say so once; staff may."""
+    if find_active(tx, message.sender, message.user_id) is not None:
+        on_message(tx, rules, message, inbox_id=inbox_id, received_at=received_at)
+        return
+    if not is_first:
+        return
+    customer = _who(tx, message, _phone_of(rules, message))
+    owe_reply(
+        tx,
+        message.sender,
+        Reply("customer.too_many"),
+        key=f"reply:{inbox_id}:1",
+        customer_id=None if customer is None else customer.id,
+        locale=None if customer is None else customer.locale,
+        answers=message.tap_id,
     )
 
 

@@ -35,6 +35,26 @@ async def consents(service: Service, chat: Chat) -> list[tuple[bool, str]]:
 
 
 @everywhere
+async def test_who_floods_is_told_once_and_their_stop_is_heard(
+    talking: Service, channel: str
+) -> None:
+    async with Chat(talking, channel) as ana:
+        await owes(talking, ana)
+        await ana.rests()
+        before = len(ana.shown())
+        for _ in range(90):
+            await ana.says("saldo")
+        await ana.says("BAJA")
+        await ana.rests()
+        said = ana.shown()[before:]
+        told = [text for text in said if "rapid" in text or "rápid" in text]
+        # Their minute may have ended in between.
+        assert 1 <= len(told) <= 2
+        assert len(said) <= 2 * 20 + len(told) + 1
+        assert (await consents(talking, ana))[-1][0] is False
+
+
+@everywhere
 async def test_stop_is_confirmed_kept_and_obeyed(talking: Service, channel: str) -> None:
     async with Chat(talking, channel) as ana:
         first = await owes(talking, ana)
