@@ -3,46 +3,26 @@
 import asyncio
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 
+from bot.cli.findings import Finding, Level, clock
+from bot.cli.probes import probe_all
 from bot.cli.service import ENV_FILE
 from bot.domain.calendars import NeverOpenError, Reminding, Window, pack_of, zone_of
 from bot.domain.money import Money
 from bot.settings import Settings, near_misses
 from channels.base import ChannelName
 
+__all__ = ["Finding", "Level", "check_all", "clock"]
+
 _PROBE_S = 5.0
-_SKEW_S = 30.0
 _KNOWN_MIGO_CHANNELS = frozenset({"wa", "sms", "email", "web", "app"})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _TEMPLATED = ("link", "receipt", "denied", "refunded", "reversed")
-
-
-class Level(StrEnum):
-    """How bad a finding is."""
-
-    OK = "ok"
-    """Nothing to do."""
-    WARN = "warn"
-    """Works, but look at it before real money moves."""
-    FAIL = "fail"
-    """Does not work until something is done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the doctor: what was looked at, and what to do."""
-
-    level: Level
-    subject: str
-    text: str
 
 
 def check_all(settings: Settings) -> Iterator[Finding]:
@@ -57,6 +37,7 @@ def check_all(settings: Settings) -> Iterator[Finding]:
     yield from _database(settings)
     yield from _redis(settings)
     yield from _public_url(settings)
+    yield from probe_all(settings)
 
 
 def _settings() -> Iterator[Finding]:
@@ -301,19 +282,3 @@ def _public_url(settings: Settings) -> Iterator[Finding]:
         text = f"{url}/healthz answers {answer.status_code}; look at its proxy"
         yield Finding(Level.FAIL, "callbacks", text)
     yield from clock(answer.headers.get("date"))
-
-
-def clock(date: str | None) -> Iterator[Finding]:
-    """Compare this machine's clock with the one behind a Date header, which is in GMT."""
-    try:
-        there = parsedate_to_datetime(date or "")
-    except ValueError:
-        return
-    if there.tzinfo is None:
-        there = there.replace(tzinfo=UTC)
-    skew_s = abs((datetime.now(UTC) - there).total_seconds())
-    if skew_s > _SKEW_S:
-        text = f"{skew_s:.0f} s apart from PUBLIC_URL's; run NTP, since reminders go by it"
-        yield Finding(Level.FAIL, "clock", text)
-    else:
-        yield Finding(Level.OK, "clock", f"within {_SKEW_S:.0f} s of PUBLIC_URL's")

@@ -107,6 +107,8 @@ async def _running(folder: Path) -> "AsyncIterator[tuple[Sandbox, Application]]"
             {
                 **sandbox.environment(),
                 **sandbox.shop(),
+                # The emulated providers have no such limit, and whoever looks on should not wait.
+                "CUSTOMER_RATES": "whatsapp=50,telegram=50",
                 "DATABASE_URL": f"sqlite:///{folder}/paybot.db",
                 "PORT": str(_free_port()),
             }
