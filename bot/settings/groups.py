@@ -26,7 +26,7 @@ MIGO_CHANNELS = MappingProxyType(
     }
 )
 SEND_RATES = MappingProxyType({"whatsapp": 80.0, "sms": 10.0, "email": 20.0, "telegram": 30.0})
-CUSTOMER_RATES = MappingProxyType({"whatsapp": 1 / 6, "telegram": 1.0})
+CUSTOMER_RATES = MappingProxyType({"whatsapp": 0.1667, "telegram": 1.0})
 FALLBACK_AFTER_S = MappingProxyType({name.value: 600.0 for name in ChannelName})
 
 
