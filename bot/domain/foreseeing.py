@@ -18,6 +18,7 @@ from bot.domain.reminding import (
     Later,
     Never,
     Over,
+    Skip,
     Verdict,
     Waiting,
     follow,
@@ -60,8 +61,11 @@ def after(book: Book, row: Waiting, verdict: Verdict, now: datetime) -> Book:
             return _after_going(book, [row, *others], row.channel, now)
         case Later(at=at):
             return _with_row(book, row, replace(row, not_before=at))
-        case Over(channel=channel):
-            return _with_row(book, row, replace(row, channel=channel, not_before=now))
+        case Over(channel=channel, route_left=rest):
+            moved = replace(row, channel=channel, route_left=rest, not_before=now)
+            return _with_row(book, row, moved)
+        case Skip():
+            return _with_row(book, row, _next_of(book, row, now))
         case Never():
             return _with_row(book, row, None)
         case _:
@@ -70,19 +74,22 @@ def after(book: Book, row: Waiting, verdict: Verdict, now: datetime) -> Book:
 
 def _after_going(book: Book, rows: Sequence[Waiting], channel: str, now: datetime) -> Book:
     first, today = rows[0], book.day_of(now)
-    is_delivered = channel in book.reports
-    ask = Ask(first.outbox_id, first.payment_id, True, channel, now, is_delivered)
+    ask = Ask(first.outbox_id, first.payment_id, True, channel, now, is_delivered=True)
     taken = {(each.payment_id, today): first.outbox_id for each in rows}
     book = replace(book, asks=(*book.asks, ask), slots={**book.slots, **taken})
     owed = dict(book.owed)
     for each in rows:
         owed[each.payment_id] = replace(owed[each.payment_id], is_exposed=True)
-        rest = follow(book, each, now).rest
-        planned = None
-        if rest and not is_followed(book, each):
-            planned = _planned(book, replace(each, channel=channel), rest[0])
-        book = _with_row(book, each, planned)
+        left = tuple(name for name in owed[each.payment_id].route if name != channel)
+        moved = replace(each, channel=channel, route_left=left)
+        book = _with_row(book, each, _next_of(book, moved, now))
     return replace(book, owed=owed)
+
+
+def _next_of(book: Book, row: Waiting, now: datetime) -> Waiting | None:
+    """What waits next in the series of a row that is over; None if nothing more, or it waits."""
+    rest = follow(book, row, now).rest
+    return _planned(book, row, rest[0]) if rest and not is_followed(book, row) else None
 
 
 def _planned(book: Book, row: Waiting, step: Planned) -> Waiting:
@@ -91,7 +98,13 @@ def _planned(book: Book, row: Waiting, step: Planned) -> Waiting:
     ids += [each.outbox_id for each in book.waiting]
     ids += [ask.outbox_id for ask in book.asks]
     return Waiting(
-        max(ids) + 1, row.payment_id, step.day, step.tone, row.channel, book.on(step.day)
+        outbox_id=max(ids) + 1,
+        payment_id=row.payment_id,
+        day=step.day,
+        tone=step.tone,
+        channel=row.channel,
+        not_before=book.on(step.day),
+        route_left=row.route_left,
     )
 
 

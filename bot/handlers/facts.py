@@ -18,7 +18,7 @@ from bot.domain.payment import (
     fold_link,
     payment_status_of,
 )
-from bot.handlers import cards, reminding
+from bot.handlers import cards, series
 from bot.handlers.matching import Named, owner_of
 from bot.handlers.payment import must_read, stop_asking
 from bot.handlers.planning import MIGO, alarm, news_route, plan_link, plan_message, tell_staff
@@ -256,7 +256,7 @@ def on_link_made(
     if payment.status in UNPAID:
         start = payment.route.index(attempt.channel) if attempt.channel in payment.route else 0
         plan_link(tx, rules, payment, link, payment.route[start:])
-        reminding.begin(tx, rules, payment)
+        series.begin(tx, rules, payment)
     else:
         ledger.decide(tx, payment.id, "link not sent", f"the payment is {payment.status.value}")
     if links.adopt_facts(tx, uid, payment.id):

@@ -7,8 +7,8 @@ from bot.domain.payment import UNPAID, Customer, PaymentStatus
 from bot.domain.promising import start_of
 from bot.handlers import cards
 from bot.handlers.accounts import zone_of_customer
-from bot.handlers.reminding import remind_on
 from bot.handlers.rules import Rules
+from bot.handlers.series import remind_on
 from bot.store import ledger, payments, people, promises
 from bot.store.engine import Tx
 from bot.store.promises import Due, PromiseState

@@ -19,6 +19,7 @@ from bot.domain.reminders import (
     plan_of,
 )
 from bot.domain.reminding import Ask, Book, Owed, Waiting
+from bot.handlers.handoff import IDLE
 from bot.handlers.rules import Rules
 from bot.store import reminding
 from bot.store.engine import Tx
@@ -108,12 +109,12 @@ def _book(
         window=rules.reminding.window(region),
         reminding=rules.reminding,
         couriers=rules.courier_names,
-        reports=frozenset(name.value for name in rules.reports),
+        closed=customer.closed,
         is_opted_out=customer.is_opted_out,
         wants_reminders=customer.wants_reminders,
         paused_until=customer.paused_until,
         barred_why=customer.barred_why,
-        has_human=customer.has_human,
+        human_until=None if customer.human_since is None else customer.human_since + IDLE,
         asks=asks,
         slots={
             key: holder for each in series for key, holder in slots.get(each.payment.id, {}).items()
@@ -143,6 +144,7 @@ def owed_of(rules: Rules, series: Series, zone: ZoneInfo) -> Owed:
         is_exposed=series.link is not None and series.link.exposed_at is not None,
         series=_dates(rules, series, zone),
         sent_again=series.sent_again,
+        route=series.payment.route,
     )
 
 
@@ -193,4 +195,5 @@ def _waiting(row: WaitingRow, planned: Planned) -> Waiting:
         channel=row.channel,
         not_before=row.not_before,
         is_fresh=row.tries == 0,
+        route_left=row.route_left,
     )

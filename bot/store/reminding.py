@@ -17,8 +17,17 @@ from bot.store.engine import Tx
 from bot.store.links import link_of
 from bot.store.outbox import labelled
 from bot.store.payments import payment_of
-from bot.store.schema import conversation, customer, delivery, link, outbox, payment, reminder_slot
-from channels.base import DeliveryState
+from bot.store.schema import (
+    address,
+    conversation,
+    customer,
+    delivery,
+    link,
+    outbox,
+    payment,
+    reminder_slot,
+)
+from channels.base import ChannelName, DeliveryState
 
 _MAYBE_LEFT = ["sending", "done", "uncertain"]
 _ARRIVED = frozenset({DeliveryState.DELIVERED.value, DeliveryState.READ.value})
@@ -37,7 +46,8 @@ class Reminded:
     wants_reminders: bool
     paused_until: datetime | None
     barred_why: str | None
-    has_human: bool
+    human_since: datetime | None
+    closed: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,7 @@ class WaitingRow:
     payload: Mapping[str, object]
     not_before: datetime
     tries: int
+    route_left: tuple[str, ...]
 
 
 def lock_customers(tx: Tx, customer_ids: Iterable[int]) -> None:
@@ -89,17 +100,51 @@ def customers(tx: Tx, ids: Sequence[int]) -> list[Reminded]:
             wants_reminders=bool(row.wants_reminders),
             paused_until=row.reminders_paused_until,
             barred_why=row.barred_why if row.barred_at is not None else None,
-            has_human=bool(row.has_human),
+            human_since=row.human_since,
+            closed=_closed(row),
         )
         for row in tx.run(_CUSTOMERS, {"b_ids": list(ids)})
     ]
 
 
+def _closed(row: "sa.Row[Any]") -> dict[str, str]:
+    """The channels over which nothing can be asked of a customer, each with why."""
+    found = {}
+    for channel in ChannelName:
+        reach = row._mapping[f"reach_{channel.value}"]
+        is_missing = channel is ChannelName.TELEGRAM and reach is None
+        if is_missing or (channel is ChannelName.EMAIL and row.email is None):
+            found[channel.value] = f"no {channel.value} address is known"
+        elif reach not in (None, "ok"):
+            found[channel.value] = f"the customer said stop on {channel.value}"
+    return found
+
+
+def _reach(channel: ChannelName) -> "sa.Label[str | None]":
+    """Of the address to which a message over this channel would go, as `outbox.target` says."""
+    known = sa.select(address.c.reach).where(address.c.channel == channel.value)
+    if channel is ChannelName.TELEGRAM:
+        newest = (address.c.last_inbound_at.desc().nulls_last(), address.c.id.desc())
+        known = known.where(address.c.customer_id == customer.c.id).order_by(*newest).limit(1)
+    elif channel is ChannelName.EMAIL:
+        known = known.where(address.c.value == customer.c.email)
+    else:
+        known = known.where(address.c.value == customer.c.phone)
+    return known.correlate(customer).scalar_subquery().label(f"reach_{channel.value}")
+
+
+_last_word = sa.case(
+    (conversation.c.mode_since > conversation.c.last_inbound_at, conversation.c.mode_since),
+    else_=conversation.c.last_inbound_at,
+)
 _CUSTOMERS = sa.select(
     customer,
-    sa.exists()
+    sa.select(sa.func.max(_last_word))
     .where(conversation.c.customer_id == customer.c.id, conversation.c.mode == "human")
-    .label("has_human"),
+    .correlate(customer)
+    .scalar_subquery()
+    .label("human_since"),
+    *(_reach(channel) for channel in ChannelName),
 ).where(customer.c.id.in_(sa.bindparam("b_ids", expanding=True)))
 
 
@@ -166,6 +211,7 @@ def _waiting_of(row: "sa.Row[Any]") -> WaitingRow:
         row.payload,
         row.not_before,
         row.tries,
+        tuple(row.route_left),
     )
 
 
@@ -178,6 +224,7 @@ _WAITING = (
         outbox.c.payload,
         outbox.c.not_before,
         outbox.c.tries,
+        outbox.c.route_left,
     )
     .where(
         outbox.c.customer_id.in_(sa.bindparam("b_ids", expanding=True)),
@@ -277,34 +324,6 @@ def take_slots(tx: Tx, wanted: Sequence[Slot]) -> set[str]:
     return {
         slot.payment_id for slot in wanted if holders[slot.payment_id, slot.day] != slot.outbox_id
     }
-
-
-def put_off(tx: Tx, outbox_id: int, *, at: datetime, give_up_at: datetime, why: str) -> None:
-    """Give a reminder back to wait until `at`, as if it had not been claimed."""
-    was_claimed = outbox.c.status == "sending"
-    tx.run(
-        outbox.update()
-        .where(outbox.c.id == outbox_id)
-        .values(
-            status="pending",
-            attempts=sa.case((was_claimed, outbox.c.attempts - 1), else_=outbox.c.attempts),
-            tries=sa.case((was_claimed, outbox.c.tries - 1), else_=outbox.c.tries),
-            not_before=at,
-            give_up_at=give_up_at,
-            lease_until=None,
-            last_error=why,
-            updated_at=tx.now,
-        )
-    )
-
-
-def set_payload(tx: Tx, outbox_id: int, payload: Mapping[str, object]) -> None:
-    """Change what a reminder says."""
-    tx.run(
-        outbox.update()
-        .where(outbox.c.id == outbox_id)
-        .values(payload=dict(payload), updated_at=tx.now)
-    )
 
 
 def bar(tx: Tx, customer_id: int, why: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.domain.calendars import Reminding, hours_of, read_packs
 from bot.domain.payment import FactStatus, Payment
 from bot.handlers import payment as payment_handler
-from bot.handlers import preview, reminding
+from bot.handlers import preview, series
 from bot.store import people
 from tests.contract.databases import copy_of
 from tests.contract.reminders import MORNING, Life
@@ -136,7 +136,7 @@ async def come(life: Life, payment: Payment, each: Happens) -> None:
             await world.run(lambda tx: people.pause_reminders(tx, payment.customer_id, until=until))
         case "promise":
             day: date = (now + timedelta(days=each.which + 1)).date()
-            await world.run(lambda tx: reminding.remind_on(tx, world.rules, payment.id, day))
+            await world.run(lambda tx: series.remind_on(tx, world.rules, payment.id, day))
         case "cancel":
             await try_to(life, lambda tx: payment_handler.cancel_payment(tx, payment.id, by="ana"))
         case "resend":

@@ -1,0 +1,132 @@
+"""A series goes on, or ends with a word why, where something happens to its hours or its link."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.domain.calendars import Reminding, hours_of, read_packs
+from bot.domain.delivery import Refused
+from bot.domain.payment import Payment, PaymentStatus
+from bot.domain.planned import Planned
+from bot.handlers import disputes, preview
+from bot.store import people
+from channels.base import Address, ChannelName
+from tests.contract.reminders import MORNING, Life
+from tests.contract.world import World
+
+PACKS = read_packs(Path("bot/domain/countries.toml").read_text("utf-8"))
+REMINDING = Reminding(packs=PACKS, hours=hours_of("mon-sat 09:00-18:00"))
+WEEKENDS = Reminding(packs=PACKS, hours=hours_of("sat-sun 10:00-18:00"))
+IN_PERU = "+51987654321"
+"""A country that forbids what WEEKENDS leave."""
+WHATSAPP = Address(ChannelName.WHATSAPP, "+50255551234")
+
+
+@pytest.fixture
+async def life(world: World) -> Life:
+    world.set_rules(
+        reminding=REMINDING,
+        time_zone="America/Guatemala",
+        staff=None,
+        link_ttl=timedelta(days=30),
+    )
+    world.clock.now = MORNING
+    return Life(world)
+
+
+async def foreseen(life: Life, days: float = 14) -> list[Planned]:
+    until = life.world.clock.now + timedelta(days=days)
+    return await life.world.run(
+        lambda tx: preview.planned_reminders(tx, life.world.rules, until=until, limit=1000)
+    )
+
+
+async def as_foreseen(life: Life, days: float = 14) -> list[str]:
+    """Live so long, compare with what was foreseen, and give the dates and channels."""
+    rows = await foreseen(life, days)
+    before = len(life.went)
+    await life.days(days)
+    went = [(each.at, each.payment_id, each.channel) for each in life.went[before:]]
+    assert went == [(row.at, row.payment_id, row.channel) for row in rows]
+    return [f"{at:%m-%d} {channel}" for at, _, channel in went]
+
+
+async def stop_on_whatsapp(life: Life) -> None:
+    await life.world.run(
+        lambda tx: people.set_reach(tx, WHATSAPP, reach="opted_out", reason="BAJA")
+    )
+
+
+async def test_a_link_is_kept_where_no_reminder_may_ever_go(life: Life) -> None:
+    life.world.set_rules(reminding=WEEKENDS)
+    made = await life.create(phone=IN_PERU)
+    await life.work()
+    assert await life.world.status(made.id) is PaymentStatus.LINKED
+    assert len(await life.world.links(made.id)) == 1
+    assert await life.world.outbox(made.id, "reminder") == []
+    assert (
+        "reminder not sent: window: no hours of PE are open within 400 days"
+        in await life.world.decisions(made.id)
+    )
+
+
+async def test_hours_that_close_for_ever_end_a_series_and_hold_up_no_other(life: Life) -> None:
+    closed, other = await life.create(phone=IN_PERU), await life.create()
+    await life.work()
+    life.world.set_rules(reminding=WEEKENDS)
+    assert {row.payment_id for row in await foreseen(life)} == {other.id}
+    await life.days(14)
+    assert {went.payment_id for went in life.went} == {other.id}
+    [row] = await life.world.outbox(closed.id, "reminder")
+    assert row.status == "cancelled"
+
+
+async def replaced(life: Life) -> Payment:
+    made = await life.create(route=("whatsapp", "sms"))
+    await life.world.make_link("first")
+    item = await life.world.claim_one("whatsapp")
+    await life.world.settle(item, Refused("outside the 24-hour window"))
+    await life.work()
+    assert [is_out for _, _, is_out in await life.world.links(made.id)] == [True, False]
+    return made
+
+
+async def test_a_link_that_takes_anothers_place_takes_its_reminders(life: Life) -> None:
+    made = await replaced(life)
+    assert await as_foreseen(life) == ["01-06 sms", "01-08 sms", "01-13 sms"]
+    links = await life.world.select(
+        "select distinct link.uid from outbox join link on link.id = link_id"
+        " where outbox.purpose = 'reminder' and outbox.status = 'done' and outbox.payment_id = :id",
+        id=made.id,
+    )
+    assert links == [((await life.world.links(made.id))[1][0],)]
+
+
+async def test_a_dispute_that_is_settled_loses_no_step(life: Life) -> None:
+    made = await life.create()
+    await life.work()
+    await life.world.run(lambda tx: disputes.take_dispute(tx, life.world.rules, made.id, "no"))
+    assert await foreseen(life) == []
+    await life.world.run(
+        lambda tx: disputes.resolve_dispute(tx, life.world.rules, made, by="Marta")
+    )
+    assert len(await as_foreseen(life)) == 3
+
+
+async def test_a_stop_on_one_channel_is_foreseen(life: Life) -> None:
+    await life.create(route=("whatsapp", "sms"))
+    await life.work()
+    await stop_on_whatsapp(life)
+    assert await as_foreseen(life) == ["01-06 sms", "01-08 sms", "01-13 sms"]
+
+
+async def test_a_stop_on_the_only_channel_is_foreseen(life: Life) -> None:
+    made = await life.create(route=("whatsapp",))
+    await life.work()
+    await stop_on_whatsapp(life)
+    assert await as_foreseen(life) == []
+    told = await life.world.decisions(made.id)
+    assert told.count("reminder not sent: reach: the customer said stop on whatsapp") == 3
+    assert not [line for line in told if line.startswith("reminder sent")]
+    assert await life.world.select("select * from reminder_slot") == []
