@@ -19,6 +19,7 @@ from bot.domain.reminders import (
     plan_of,
 )
 from bot.domain.reminding import Ask, Book, Owed, Waiting
+from bot.domain.zone_defaults import ZONE_DEFAULTS
 from bot.handlers.handoff import IDLE
 from bot.handlers.rules import Rules
 from bot.store import reminding
@@ -78,7 +79,8 @@ def shelf_of(
         if (planned := planned_of(row.payload)) is not None:
             queued.setdefault(row.customer_id, []).append(_waiting(row, planned))
     undecided = {item.id for item in claimed}
-    asks = reminding.asks_of(tx, customer_ids, but=undecided)
+    reports = {name.value for name in rules.reports}
+    asks = reminding.asks_of(tx, customer_ids, reports=reports, but=undecided)
     people = {each.id: each for each in reminding.customers(tx, customer_ids)}
     books = {
         customer_id: _book(
@@ -102,7 +104,7 @@ def _book(
     slots: Mapping[str, Mapping[tuple[str, date], int]],
     waiting: tuple[Waiting, ...],
 ) -> Book:
-    region, zone = _home(rules, customer)
+    region, zone = home_of(rules, customer.phone, customer.time_zone)
     return Book(
         customer_id=customer.id,
         zone=zone,
@@ -124,13 +126,20 @@ def _book(
     )
 
 
-def _home(rules: Rules, customer: Reminded) -> tuple[str | None, ZoneInfo]:
-    """The country of a customer's number, and the zone where they are taken to be."""
-    region = identity.region(customer.phone)
-    told = customer.time_zone
-    if told is None and pack_of(rules.reminding.packs, region).has_several_zones:
-        told = _zone_told(customer.phone)
+def home_of(rules: Rules, phone: str, own_zone: str | None) -> tuple[str | None, ZoneInfo]:
+    """The country of a customer's number, and the zone where they are taken to be.
+
+    That is the one on their record, else what their number tells where their country has several
+    zones or no row, else the one taken for that country, else the merchant's.
+    """
+    region = identity.region(phone)
     packs = rules.reminding.packs
+    pack = pack_of(packs, region)
+    told = own_zone
+    if told is None and (pack.zone is None or pack.has_several_zones):
+        told = _zone_told(phone)
+    if told is None and pack.zone is None:
+        told = ZONE_DEFAULTS.get(region or "")
     return region, zone_of(override=told, region=region, packs=packs, default=rules.time_zone)
 
 

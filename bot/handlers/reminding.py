@@ -151,11 +151,21 @@ def _debts(tx: Tx, batch: _Batch, item: OutboxItem, along: Sequence[str]) -> dic
     for each in reminding.series_of(tx, missing) if missing else ():
         batch.shelf.series[each.payment.id] = each
     listed = [batch.shelf.series[payment_id] for payment_id in (item.payment.id, *along)]
-    open_ones = [each for each in listed if each.link and each.payment.status in UNPAID]
+    open_ones = [each for each in listed if _is_asked_for(each, tx.now)]
     if len(open_ones) < 2:
         return {}
     shown = [_debt(each) for each in open_ones[:LISTED]]
     return {"debts": shown, "more": len(open_ones) - len(shown)}
+
+
+def _is_asked_for(series: Series, now: datetime) -> bool:
+    expires_at = series.payment.expires_at
+    return (
+        series.link is not None
+        and series.payment.status in UNPAID
+        and series.disputed_at is None
+        and (expires_at is None or expires_at > now)
+    )
 
 
 def _debt(series: Series) -> dict[str, object]:

@@ -149,27 +149,43 @@ _CUSTOMERS = sa.select(
 
 
 def asks_of(
-    tx: Tx, customer_ids: Sequence[int], *, but: Set[int] = frozenset()
+    tx: Tx,
+    customer_ids: Sequence[int],
+    *,
+    reports: Set[str],
+    but: Set[int] = frozenset(),
 ) -> dict[int, list[Ask]]:
-    """The messages that asked these customers for money lately and may have reached them."""
+    """The messages that asked these customers for money lately and may have reached them.
+
+    Args:
+        tx: the transaction.
+        customer_ids: whose.
+        reports: the channels of which we are told whether a message arrived; over others what was
+            taken and not given back counts as delivered.
+        but: without these.
+    """
     found: dict[int, list[Ask]] = {}
     since = tx.now - LOOK_BACK
     for row in tx.run(_ASKS, {"b_ids": list(customer_ids), "b_since": since}):
-        if row.delivery in _LOST or row.id in but:
+        at = row.at or row.updated_at
+        # A clock that was ahead and came back has left messages in what is the future now.
+        if row.delivery in _LOST or row.id in but or at > tx.now:
             continue
+        is_taken = row.channel not in reports and row.status == "done"
         found.setdefault(row.customer_id, []).append(
             Ask(
                 outbox_id=row.id,
                 payment_id=row.payment_id,
-                is_reminder=row.purpose == Purpose.REMINDER.value,
+                is_reminder=row.purpose == Purpose.REMINDER.value or row.is_again,
                 channel=row.channel,
-                at=row.at or row.updated_at,
-                is_delivered=row.delivery in _ARRIVED,
+                at=at,
+                is_delivered=row.delivery in _ARRIVED or is_taken,
             )
         )
     return found
 
 
+_is_again = outbox.c.key.like("link:%:again:%")
 _ASKS = (
     sa.select(
         outbox.c.id,
@@ -177,8 +193,10 @@ _ASKS = (
         outbox.c.payment_id,
         outbox.c.purpose,
         outbox.c.channel,
+        outbox.c.status,
         outbox.c.delivery,
         outbox.c.updated_at,
+        _is_again.label("is_again"),
         delivery.c.at,
     )
     .outerjoin(
@@ -270,7 +288,7 @@ _sent_again = (
     .where(
         outbox.c.payment_id == payment.c.id,
         outbox.c.purpose == Purpose.LINK.value,
-        outbox.c.key.like("link:%:again:%"),
+        _is_again,
         outbox.c.status.in_(_MAYBE_LEFT),
     )
     .correlate(payment)

@@ -2,14 +2,17 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from bot.domain.calendars import Reminding, hours_of, read_packs
-from bot.domain.delivery import Refused
+from bot.domain.delivery import Refused, RetryLater
 from bot.domain.payment import Payment, PaymentStatus
 from bot.domain.planned import Planned
 from bot.handlers import disputes, preview
+from bot.handlers import payment as payment_handler
 from bot.store import people
 from channels.base import Address, ChannelName
 from tests.contract.reminders import MORNING, Life
@@ -130,3 +133,64 @@ async def test_a_stop_on_the_only_channel_is_foreseen(life: Life) -> None:
     assert told.count("reminder not sent: reach: the customer said stop on whatsapp") == 3
     assert not [line for line in told if line.startswith("reminder sent")]
     assert await life.world.select("select * from reminder_slot") == []
+
+
+@pytest.mark.parametrize(
+    ("phone", "zone"),
+    [
+        ("+819012345678", "Asia/Tokyo"),
+        ("+4915112345678", "Europe/Berlin"),
+        ("+61412345678", "Australia/Sydney"),
+    ],
+)
+async def test_who_lives_far_away_is_not_written_to_at_night(
+    life: Life, phone: str, zone: str
+) -> None:
+    await life.create(phone=phone, route=("sms",))
+    await life.days(3)
+    [hour] = [went.at.astimezone(ZoneInfo(zone)).hour for went in life.went[:1]]
+    assert 10 <= hour < 18
+
+
+async def test_a_list_that_is_sent_again_leaves_out_what_was_disputed(life: Life) -> None:
+    for concept in ("Enero", "Febrero"):
+        await life.create(concept=concept, route=("sms",))
+    await life.work()
+    life.world.clock.advance(days=1)
+    item = await life.world.claim_one("sms")
+    [other] = cast("list[str]", item.payload["with"])
+    await life.world.settle(item, RetryLater("not now"))
+    await life.world.run(lambda tx: disputes.take_dispute(tx, life.world.rules, other, "no"))
+    life.world.clock.advance(seconds=30)
+    assert "debts" not in (await life.world.claim_one("sms")).payload
+
+
+async def test_what_a_clock_that_was_ahead_left_behind_holds_nothing_up(life: Life) -> None:
+    await life.create()
+    await life.work()
+    life.world.clock.advance(days=365)
+    await life.create()
+    await life.work()
+    life.world.clock.advance(days=-363)
+    life.went.clear()
+    made = await life.create()
+    await life.days(10)
+    assert [went.payment_id for went in life.went].count(made.id) == 3
+
+
+async def test_an_email_that_was_taken_closes_the_other_channels_in_colombia(life: Life) -> None:
+    colombian = "+573001234567"
+    made = await life.create(phone=colombian, route=("sms",), reminders=["created+8"])
+    await life.days(7)
+    await life.create(phone=colombian, route=("email",), reminders="off")
+    await life.days(2)
+    assert [(went.payment_id, went.channel) for went in life.went] == [(made.id, "email")]
+
+
+async def test_a_link_sent_again_by_hand_counts_in_the_caps(life: Life) -> None:
+    made = await life.create(phone="+56961234567", reminders=["created+1", "created+2"])
+    await life.days(1.5)
+    await life.world.run(lambda tx: payment_handler.resend(tx, life.world.rules, made.id, by="ana"))
+    await life.days(8)
+    chile = ZoneInfo("America/Santiago")
+    assert life.local_dates(chile) == ["2026-01-06", "2026-01-13"]
