@@ -167,7 +167,8 @@ def _dates(rules: Rules, series: Series, zone: ZoneInfo) -> tuple[Planned, ...]:
     return dates_of(
         plan,
         Times(
-            created=start.astimezone(zone).date(),
+            # A series that waited for a second person, or for Migo, begins with its link.
+            created=max(start, series.linked_at or start).astimezone(zone).date(),
             due=_local_date(payment.due_at, zone),
             expires=_local_date(payment.expires_at, zone),
             has_own_expiry=own_expiry,

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import assert_never
 
 from bot.domain.foreseeing import after
 from bot.domain.payment import UNPAID
+from bot.domain.reminders import Tone
 from bot.domain.reminding import (
     DIGEST,
     LISTED,
@@ -122,7 +123,15 @@ def _go(tx: Tx, batch: _Batch, item: OutboxItem, rows: Sequence[Waiting]) -> Non
     if along:
         payload["with"] = along
         reminder_rows.set_payload(tx, item.id, payload)
-    batch.going[item.id] = replace(item, payload={**payload, **_debts(tx, batch, item, along)})
+    said: dict[str, object] = {**payload, "tone": _said(tone, first.day, today).value}
+    batch.going[item.id] = replace(item, payload={**said, **_debts(tx, batch, item, along)})
+
+
+def _said(tone: Tone, day: date, today: date) -> Tone:
+    """Whose words it has: only on its day can a promise be said to be for today."""
+    if tone is not Tone.PROMISED or day == today:
+        return tone
+    return Tone.FRIENDLY if today < day else Tone.DUE
 
 
 def _follow(

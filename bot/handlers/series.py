@@ -4,7 +4,7 @@ A payment has one reminder waiting at most; the next of its series is written wh
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from bot.domain.calendars import NeverOpenError
 from bot.domain.delivery import MANNERS, Purpose
@@ -18,6 +18,7 @@ from bot.store.engine import Tx
 from bot.store.reminding import Series
 from channels.base import ChannelName
 
+_ONE_DAY = timedelta(days=1)
 GIVE_UP = MANNERS[Purpose.REMINDER].give_up
 
 
@@ -33,6 +34,12 @@ def begin(tx: Tx, rules: Rules, payment: Payment) -> None:
     owed = owed_of(rules, series, book.zone)
     rest = tuple(planned for planned in owed.series if planned.day > today)
     _plan_next(tx, rules, series, book, rest)
+
+
+def begin_all(tx: Tx, rules: Rules, customer_id: int) -> None:
+    """Go on with every series of a customer who may be reminded again. Safe to repeat."""
+    for each in reminding.series_of(tx, reminding.asked_of(tx, customer_id)):
+        begin(tx, rules, each.payment)
 
 
 def _plan_next(tx: Tx, rules: Rules, series: Series, book: Book, rest: Sequence[Planned]) -> None:
@@ -98,7 +105,7 @@ def remind_on(tx: Tx, rules: Rules, payment_id: str, day: date) -> datetime | No
         return None
     book = shelf_of(tx, rules, [payment.customer_id], lock=True).books[payment.customer_id]
     try:
-        at = book.on(day)
+        at = _moment_for(book, day, tx.now)
     except NeverOpenError:
         return None
     planned = Planned(Tone.PROMISED, day)
@@ -116,6 +123,25 @@ def remind_on(tx: Tx, rules: Rules, payment_id: str, day: date) -> datetime | No
         tx, payment_id, "reminder moved", f"promise: the customer named {day}", next_at=at
     )
     return at
+
+
+def _moment_for(book: Book, day: date, now: datetime) -> datetime:
+    """When to write to somebody who promised a day: on it, else before it, else once it is open."""
+    at = book.on(day)
+    earlier = day
+    while book.day_of(at) > day and (earlier := earlier - _ONE_DAY) > book.day_of(now):
+        before = book.on(earlier)
+        at = before if book.day_of(before) == earlier else at
+    return at
+
+
+def forget_day(tx: Tx, rules: Rules, payment: Payment) -> None:
+    """Take back the reminder of a day that the customer does not mean any more."""
+    book = shelf_of(tx, rules, [payment.customer_id], lock=True).books[payment.customer_id]
+    for row in book.waiting:
+        if row.payment_id == payment.id and row.tone is Tone.PROMISED:
+            outbox.end(tx, row.outbox_id, "cancelled", error="the customer named another day")
+            begin(tx, rules, payment)
 
 
 def cancel_waiting(tx: Tx, payment_id: str, *, why: str) -> None:

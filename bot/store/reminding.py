@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bot.domain.delivery import ASKING, Purpose
-from bot.domain.payment import Link, Payment
+from bot.domain.payment import UNPAID, Link, Payment
 from bot.domain.reminding import LOOK_BACK, Ask
 from bot.store import links, payments
 from bot.store.engine import Tx
@@ -58,6 +58,7 @@ class Series:
     reminders: object
     disputed_at: datetime | None
     link: Link | None
+    linked_at: datetime | None
     sent_again: int
 
 
@@ -277,6 +278,7 @@ def series_of(tx: Tx, payment_ids: Sequence[str]) -> list[Series]:
             reminders=row["p_reminders"],
             disputed_at=row["p_disputed_at"],
             link=None if row["l_id"] is None else link_of(row, "l_"),
+            linked_at=row["linked_at"],
             sent_again=row["sent_again"],
         )
         for row in tx.run(_SERIES, {"b_ids": list(payment_ids)}).mappings()
@@ -294,11 +296,19 @@ _sent_again = (
     .correlate(payment)
     .scalar_subquery()
 )
+_first_link = link.alias()
+_linked_at = (
+    sa.select(sa.func.min(_first_link.c.created_at))
+    .where(_first_link.c.payment_id == payment.c.id)
+    .correlate(payment)
+    .scalar_subquery()
+)
 _SERIES = (
     sa.select(
         *labelled(payments.COLUMNS, "p_"),
         *labelled((payment.c.reminders, payment.c.disputed_at), "p_"),
         *labelled(links.LINK_COLUMNS, "l_"),
+        _linked_at.label("linked_at"),
         _sent_again.label("sent_again"),
     )
     .outerjoin(link, (link.c.payment_id == payment.c.id) & link.c.superseded_at.is_(None))
@@ -350,7 +360,23 @@ def bar(tx: Tx, customer_id: int, why: str) -> None:
     tx.run(customer.update().where(mine).values(barred_at=tx.now, barred_why=why))
 
 
-def unbar(tx: Tx, customer_id: int) -> None:
-    """Forget that Migo refused this customer, since it made them a link."""
+def unbar(tx: Tx, customer_id: int) -> bool:
+    """Forget that Migo refused this customer, since it made them a link; False if it did not."""
     barred = (customer.c.id == customer_id) & customer.c.barred_at.is_not(None)
-    tx.run(customer.update().where(barred).values(barred_at=None, barred_why=None))
+    result = tx.run(customer.update().where(barred).values(barred_at=None, barred_why=None))
+    return result.rowcount == 1
+
+
+def asked_of(tx: Tx, customer_id: int) -> list[str]:
+    """The payments that this customer is asked for now, oldest first."""
+    is_linked = sa.exists().where(link.c.payment_id == payment.c.id, link.c.superseded_at.is_(None))
+    statement = (
+        sa.select(payment.c.id)
+        .where(
+            payment.c.customer_id == customer_id,
+            payment.c.status.in_(sorted(status.value for status in UNPAID)),
+            is_linked,
+        )
+        .order_by(payment.c.created_at, payment.c.id)
+    )
+    return list(tx.run(statement).scalars())

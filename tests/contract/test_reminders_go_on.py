@@ -1,6 +1,6 @@
 """A series goes on, or ends with a word why, where something happens to its hours or its link."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -9,11 +9,12 @@ import pytest
 
 from bot.domain.calendars import Reminding, hours_of, read_packs
 from bot.domain.delivery import Refused, RetryLater
-from bot.domain.payment import Payment, PaymentStatus
+from bot.domain.heard import MakePromise
+from bot.domain.payment import Customer, Payment, PaymentStatus
 from bot.domain.planned import Planned
-from bot.handlers import disputes, preview
+from bot.handlers import disputes, preview, promises
 from bot.handlers import payment as payment_handler
-from bot.store import people
+from bot.store import people, reminding
 from channels.base import Address, ChannelName
 from tests.contract.reminders import MORNING, Life
 from tests.contract.world import World
@@ -194,3 +195,68 @@ async def test_a_link_sent_again_by_hand_counts_in_the_caps(life: Life) -> None:
     await life.days(8)
     chile = ZoneInfo("America/Santiago")
     assert life.local_dates(chile) == ["2026-01-06", "2026-01-13"]
+
+
+async def test_a_series_goes_on_once_migo_takes_the_customer_again(life: Life) -> None:
+    made = await life.create(route=("sms",))
+    await life.work()
+    await life.world.run(lambda tx: reminding.bar(tx, made.customer_id, "blocked"))
+    await life.days(1.5)
+    assert life.went == []
+    await life.create(route=("sms",), reminders="off")
+    await life.days(10)
+    assert [went.payment_id for went in life.went] == [made.id, made.id]
+
+
+async def test_a_second_person_who_agrees_late_begins_the_series(life: Life) -> None:
+    made = await life.create(route=("sms",), needs_approval=True)
+    await life.days(8)
+    await life.world.run(
+        lambda tx: payment_handler.resend(tx, life.world.rules, made.id, by="eva", approves=True)
+    )
+    await life.days(10)
+    assert [f"{went.at:%m-%d}" for went in life.went] == ["01-14", "01-16"]
+
+
+async def promises_to_pay(life: Life, made: Payment, day: date) -> None:
+    customer = Customer(made.customer_id, "+50255551234")
+    await life.world.run(
+        lambda tx: promises.make_promise(
+            tx,
+            life.world.rules,
+            customer,
+            MakePromise((made.id,), day),
+            words="ese día",
+            channel="sms",
+        )
+    )
+
+
+async def test_a_promise_for_a_closed_day_is_reminded_of_before_it(life: Life) -> None:
+    made = await life.create(route=("sms",), reminders=["created+1"])
+    await life.work()
+    await promises_to_pay(life, made, date(2026, 1, 11))  # a Sunday
+    await life.days(14)
+    assert [(f"{went.at:%a %d %H}", went.tone) for went in life.went] == [("Sat 10 16", "friendly")]
+
+
+async def test_a_promise_for_tomorrow_that_is_closed_has_words_that_fit(life: Life) -> None:
+    made = await life.create(route=("sms",), reminders=["created+1"])
+    await life.work()
+    life.world.clock.advance(days=5)  # a Saturday
+    await promises_to_pay(life, made, date(2026, 1, 11))
+    await life.days(10)
+    assert [(f"{went.at:%a %d %H}", went.tone) for went in life.went] == [("Mon 12 15", "due")]
+
+
+async def test_who_says_today_after_friday_is_not_written_to_on_friday(life: Life) -> None:
+    made = await life.create(route=("sms",))
+    await life.work()
+    await promises_to_pay(life, made, date(2026, 1, 9))
+    await promises_to_pay(life, made, date(2026, 1, 5))
+    await life.days(14)
+    assert [(f"{went.at:%m-%d}", went.tone) for went in life.went] == [
+        ("01-06", "friendly"),
+        ("01-08", "friendly"),
+        ("01-13", "last"),
+    ]
