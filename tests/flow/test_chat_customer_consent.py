@@ -63,7 +63,7 @@ async def test_start_brings_messages_back(talking: Service, channel: str) -> Non
 
 
 async def test_start_brings_reminders_back(talking: Service) -> None:
-    async with Chat(talking, "sms") as ana:
+    async with Chat(talking, "telegram") as ana:
         owed = await owes(talking, ana)
         await ana.says("baja")
         await ana.sees("Listo")
