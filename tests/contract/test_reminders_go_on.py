@@ -12,10 +12,10 @@ from bot.domain.delivery import Refused, RetryLater
 from bot.domain.heard import MakePromise
 from bot.domain.payment import Customer, Payment, PaymentStatus
 from bot.domain.planned import Planned
-from bot.handlers import disputes, preview, promises
+from bot.handlers import disputes, links, preview, promises
 from bot.handlers import payment as payment_handler
 from bot.store import people, reminding
-from channels.base import Address, ChannelName
+from channels.base import Address, ChannelName, InboundMessage
 from tests.contract.reminders import MORNING, Life
 from tests.contract.world import World
 
@@ -260,3 +260,21 @@ async def test_who_says_today_after_friday_is_not_written_to_on_friday(life: Lif
         ("01-08", "friendly"),
         ("01-13", "last"),
     ]
+
+
+async def test_a_payment_that_the_customer_renews_is_reminded_of_again(life: Life) -> None:
+    made = await life.create(route=("sms",), expires_at=MORNING + timedelta(hours=30))
+    await life.work()
+    life.world.clock.advance(hours=31)
+    await life.world.run(payment_handler.expire_payments)
+    await life.days(1)
+    message = InboundMessage(
+        event_id="e1",
+        sender=Address(ChannelName.SMS, "+50255551234"),
+        text="renovar",
+        at=life.world.clock.now,
+    )
+    await life.world.run(
+        lambda tx: links.renew(tx, life.world.rules, message, made.id, key="k", locale="es")
+    )
+    assert len(await as_foreseen(life, 3)) == 1

@@ -64,7 +64,8 @@ async def test_start_brings_messages_back(talking: Service, channel: str) -> Non
 
 async def test_start_brings_reminders_back(talking: Service) -> None:
     async with Chat(talking, "telegram") as ana:
-        owed = await owes(talking, ana)
+        owed = await asks_over(talking, ana, "telegram")
+        await ana.sees("Q150.00", "http")
         await ana.says("baja")
         await ana.sees("Listo")
         await talking.app.store.transact(
