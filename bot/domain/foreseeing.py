@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
+from bot.domain.calendars import NeverOpenError
+from bot.domain.reminder_book import Coming
 from bot.domain.reminders import Planned
 from bot.domain.reminding import (
     DIGEST,
@@ -42,9 +44,13 @@ class Foreseen:
 def foresee(book: Book, *, now: datetime, until: datetime) -> Iterator[Foreseen]:
     """Everything that becomes of a customer's reminders before `until`, in order."""
     for _ in range(_MOST_VERDICTS):
-        if not book.waiting:
+        coming = min(book.coming, key=lambda each: (each.at, each.payment_id), default=None)
+        row = min(book.waiting, key=lambda each: (each.not_before, each.payment_id), default=None)
+        if coming is not None and (row is None or coming.at < row.not_before):
+            book = _after_link(book, coming, max(coming.at, now))
+            continue
+        if row is None:
             return
-        row = min(book.waiting, key=lambda each: (each.not_before, each.payment_id))
         at = max(row.not_before, now)
         if at >= until:
             return
@@ -52,6 +58,28 @@ def foresee(book: Book, *, now: datetime, until: datetime) -> Iterator[Foreseen]
         if not (isinstance(verdict, Later) and verdict.rule == DIGEST):
             yield Foreseen(at, row, verdict)
         book = after(book, row, verdict, at)
+
+
+def _after_link(book: Book, coming: Coming, at: datetime) -> Book:
+    """The book once a link was made and sent, and its series begun."""
+    owed = book.owed[coming.payment_id]
+    rest = tuple(each for each in book.coming if each is not coming)
+    route = tuple(name for name in owed.route if name in book.couriers)
+    opened = [name for name in route if book.is_open(name)]
+    asks = book.asks
+    for channel in opened[:1]:
+        ask = Ask(_new_id(book), owed.payment_id, False, channel, at, is_delivered=True)
+        asks = (*asks, ask)
+        owed = replace(owed, is_exposed=True)
+    book = replace(book, coming=rest, asks=asks, owed={**book.owed, coming.payment_id: owed})
+    steps = [step for step in owed.series if step.day > book.day_of(at)]
+    if not steps or not route:
+        return book
+    try:
+        row = _planned(book, coming.payment_id, steps[0], (route[0], route[1:]))
+    except NeverOpenError:
+        return book
+    return replace(book, waiting=(*book.waiting, row))
 
 
 def after(book: Book, row: Waiting, verdict: Verdict, now: datetime) -> Book:
@@ -89,22 +117,29 @@ def _after_going(book: Book, rows: Sequence[Waiting], channel: str, now: datetim
 def _next_of(book: Book, row: Waiting, now: datetime) -> Waiting | None:
     """What waits next in the series of a row that is over; None if nothing more, or it waits."""
     rest = follow(book, row, now).rest
-    return _planned(book, row, rest[0]) if rest and not is_followed(book, row) else None
+    if not rest or is_followed(book, row):
+        return None
+    return _planned(book, row.payment_id, rest[0], (row.channel, row.route_left))
 
 
-def _planned(book: Book, row: Waiting, step: Planned) -> Waiting:
-    """The next row of a series, with an id that none has yet."""
-    ids = [row.outbox_id, *book.slots.values()]
-    ids += [each.outbox_id for each in book.waiting]
-    ids += [ask.outbox_id for ask in book.asks]
+def _new_id(book: Book) -> int:
+    """An id that no row has yet."""
+    ids = [*book.slots.values(), *(each.outbox_id for each in book.waiting)]
+    return max([0, *ids, *(ask.outbox_id for ask in book.asks)]) + 1
+
+
+def _planned(
+    book: Book, payment_id: str, step: Planned, where: tuple[str, tuple[str, ...]]
+) -> Waiting:
+    """The next row of a series."""
     return Waiting(
-        outbox_id=max(ids) + 1,
-        payment_id=row.payment_id,
+        outbox_id=_new_id(book),
+        payment_id=payment_id,
         day=step.day,
         tone=step.tone,
-        channel=row.channel,
+        channel=where[0],
         not_before=book.on(step.day),
-        route_left=row.route_left,
+        route_left=where[1],
     )
 
 

@@ -60,6 +60,14 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Coming:
+    """A payment whose link will be made and sent at a time to come."""
+
+    at: datetime
+    payment_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Book:
     """All that is known of one customer: what they wish, owe, were asked, and what waits."""
 
@@ -80,6 +88,8 @@ class Book:
     slots: Mapping[tuple[str, date], int] = field(default_factory=dict)
     owed: Mapping[str, Owed] = field(default_factory=dict)
     waiting: tuple[Waiting, ...] = ()
+    coming: tuple[Coming, ...] = ()
+    """Only looked at where what will be is foreseen."""
 
     def day_of(self, at: datetime) -> date:
         """The customer's date at this moment."""

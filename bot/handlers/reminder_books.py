@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from bot.domain import identity
 from bot.domain.calendars import pack_of, zone_of
+from bot.domain.reminder_book import Coming
 from bot.domain.reminders import (
     DEFAULT_PLAN,
     Plan,
@@ -49,6 +51,7 @@ def shelf_of(
     customer_ids: Sequence[int],
     *,
     claimed: Sequence[OutboxItem] = (),
+    coming: Mapping[int, Sequence[Coming]] = MappingProxyType({}),
     lock: bool = False,
 ) -> Shelf:
     """Read all that reminders of these customers depend on, in as many statements as for one.
@@ -58,6 +61,7 @@ def shelf_of(
         rules: the rules of this installation.
         customer_ids: whose.
         claimed: reminders that are being decided on, which have not asked anybody yet.
+        coming: links that will be made, by whose they are.
         lock: take the customers, and what waits for them, until the transaction ends.
     """
     if lock:
@@ -65,6 +69,7 @@ def shelf_of(
     waiting = reminding.waiting_of(tx, customer_ids, lock=lock)
     ids = {row.payment_id for row in waiting}
     ids |= {item.payment.id for item in claimed if item.payment is not None}
+    ids |= {each.payment_id for customer_id in customer_ids for each in coming.get(customer_id, ())}
     series: dict[str, Series] = {
         each.payment.id: each for each in reminding.series_of(tx, sorted(ids))
     }
@@ -90,6 +95,7 @@ def shelf_of(
             tuple(asks.get(customer_id, ())),
             slots,
             tuple(queued.get(customer_id, ())),
+            tuple(coming.get(customer_id, ())),
         )
         for customer_id, customer in people.items()
     }
@@ -103,6 +109,7 @@ def _book(
     asks: tuple[Ask, ...],
     slots: Mapping[str, Mapping[tuple[str, date], int]],
     waiting: tuple[Waiting, ...],
+    coming: tuple[Coming, ...],
 ) -> Book:
     region, zone = home_of(rules, customer.phone, customer.time_zone)
     return Book(
@@ -123,6 +130,7 @@ def _book(
         },
         owed={each.payment.id: owed_of(rules, each, zone) for each in series},
         waiting=waiting,
+        coming=coming,
     )
 
 

@@ -15,7 +15,7 @@ from bot.domain.reminding import LOOK_BACK, Ask
 from bot.store import links, payments
 from bot.store.engine import Tx
 from bot.store.links import link_of
-from bot.store.outbox import labelled
+from bot.store.outbox import CREATE_LINK, MIGO_LANE, labelled
 from bot.store.payments import payment_of
 from bot.store.schema import (
     address,
@@ -268,6 +268,22 @@ def customers_reminded_before(tx: Tx, until: datetime, *, limit: int) -> list[in
         .limit(limit)
     )
     return list(tx.run(statement).scalars())
+
+
+def links_coming_before(tx: Tx, until: datetime, *, limit: int) -> list[tuple[int, str, datetime]]:
+    """Links that are owed at a time before `until`: whose, of which payment, and when."""
+    statement = (
+        sa.select(outbox.c.customer_id, outbox.c.payment_id, outbox.c.not_before)
+        .where(
+            outbox.c.kind == CREATE_LINK,
+            outbox.c.lane == MIGO_LANE,
+            outbox.c.status == "pending",
+            outbox.c.not_before < until,
+        )
+        .order_by(outbox.c.not_before, outbox.c.id)
+        .limit(limit)
+    )
+    return [(row.customer_id, row.payment_id, row.not_before) for row in tx.run(statement)]
 
 
 def series_of(tx: Tx, payment_ids: Sequence[str]) -> list[Series]:

@@ -1,6 +1,7 @@
 """A series goes on, or ends with a word why, where something happens to its hours or its link."""
 
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -51,7 +52,11 @@ async def as_foreseen(life: Life, days: float = 14) -> list[str]:
     rows = await foreseen(life, days)
     before = len(life.went)
     await life.days(days)
-    went = [(each.at, each.payment_id, each.channel) for each in life.went[before:]]
+    went = [
+        (each.at, payment_id, each.channel)
+        for each in life.went[before:]
+        for payment_id in sorted(each.payment_ids)
+    ]
     assert went == [(row.at, row.payment_id, row.channel) for row in rows]
     return [f"{at:%m-%d} {channel}" for at, _, channel in went]
 
@@ -278,3 +283,22 @@ async def test_a_payment_that_the_customer_renews_is_reminded_of_again(life: Lif
         lambda tx: links.renew(tx, life.world.rules, message, made.id, key="k", locale="es")
     )
     assert len(await as_foreseen(life, 3)) == 1
+
+
+async def test_a_payment_that_is_sent_later_is_foreseen(life: Life) -> None:
+    await life.create(route=("whatsapp", "sms"), send_at=MORNING + timedelta(days=2))
+    await life.create(route=("sms",))
+    await life.work()
+    assert len(await as_foreseen(life)) >= 5
+
+
+async def test_a_preview_that_is_cut_says_so(life: Life) -> None:
+    for number in range(3):
+        await life.create(phone=f"+5025555000{number}", reminders=["created+1"])
+    await life.work()
+    until = life.world.clock.now + timedelta(days=9)
+    for limit, is_cut in ((2, True), (3, True), (4, False)):
+        rows, told = await life.world.run(
+            partial(preview.foreseen_reminders, rules=life.world.rules, until=until, limit=limit)
+        )
+        assert (len(rows), told) == (min(limit, 3), is_cut)
