@@ -187,6 +187,8 @@ def preview(days: int, is_json: bool) -> None:
         return
     columns = ("AT", "WHAT", "CUSTOMER", "CHANNEL", "AMOUNT", "CONCEPT", "RULE", "FROM")
     display.print_table(columns, [_planned(each) for each in found["planned"]])
+    if found.get("is_cut"):
+        click.echo("there is more than is shown here; ask for fewer days")
 
 
 def _planned(row: Json) -> tuple[str, ...]:

@@ -146,12 +146,13 @@ class Window:
         if self._is_open(at, zone):
             return at
         first = at.astimezone(zone).date()
-        for step in range(_MOST_DAYS):
+        for step in range(_MOST_DAYS if self._has_hours() else 0):
             moments = self._moments(first + timedelta(days=step), zone)
             later = [each for each in moments if each > at and self._is_open(each, zone)]
             if later:
                 return min(later)
-        raise NeverOpenError(f"{self.pack.code}: nothing is open within {_MOST_DAYS} days")
+        why = f"no hours of {self.pack.code} are open within {_MOST_DAYS} days"
+        raise NeverOpenError(why)
 
     def why_closed(self, at: datetime, zone: ZoneInfo) -> str | None:
         """Why a customer in `zone` may not be written to then, None if that is allowed."""
@@ -171,6 +172,11 @@ class Window:
 
     def _is_open(self, at: datetime, zone: ZoneInfo) -> bool:
         return self.why_closed(at, zone) is None
+
+    def _has_hours(self) -> bool:
+        """Whether both allow something on some day of the week; holidays may still take it."""
+        week = (date(2026, 1, 5) + timedelta(days=number) for number in range(7))
+        return any(self._stretches(day) for day in week)
 
     def _holiday(self, day: date) -> str | None:
         return holiday(self.pack.code, day) if self.pack.closes_on_holidays else None

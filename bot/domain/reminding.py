@@ -4,19 +4,37 @@ Decided from all that is known of one customer, and for the same reasons whether
 about to be sent or only foreseen.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
-from bot.domain.calendars import Reminding, Window, instant
-from bot.domain.payment import UNPAID, PaymentStatus
+from bot.domain.calendars import NeverOpenError, instant
+from bot.domain.payment import UNPAID
+from bot.domain.reminder_book import Ask, Book, Owed, Waiting
 from bot.domain.reminders import Planned, Tone
+
+__all__ = [
+    "DIGEST",
+    "LISTED",
+    "LOOK_BACK",
+    "Ask",
+    "Book",
+    "Follow",
+    "Go",
+    "Later",
+    "Never",
+    "Over",
+    "Owed",
+    "Skip",
+    "Verdict",
+    "Waiting",
+    "follow",
+    "is_followed",
+    "judge",
+]
 
 _ONE_DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
 _SOON = timedelta(seconds=5)
-_HUMAN_FOR = timedelta(hours=12)
 DIGEST = "digest"
 """The rule by which several debts are one message."""
 
@@ -25,81 +43,6 @@ LOOK_BACK = timedelta(days=9)
 
 LISTED = 6
 """Payments that one message lists at most; what is more is only counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A message that asked the customer for money and may have reached them.
-
-    `is_reminder` says that no person sent it just then: a link of a schedule is one too.
-    """
-
-    outbox_id: int
-    payment_id: str
-    is_reminder: bool
-    channel: str
-    at: datetime
-    is_delivered: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """A payment as reminders see it; a link sent again by hand counts as a reminder."""
-
-    payment_id: str
-    status: PaymentStatus
-    expires_at: datetime | None
-    is_disputed: bool
-    is_exposed: bool
-    series: tuple[Planned, ...]
-    sent_again: int
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A reminder that waits for its time: the one next in its payment's series.
-
-    `day` is the date it was planned for, which stays when it has to wait longer. `is_fresh` says
-    that it was not tried over any channel yet.
-    """
-
-    outbox_id: int
-    payment_id: str
-    day: date
-    tone: Tone
-    channel: str
-    not_before: datetime
-    is_fresh: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Book:
-    """All that is known of one customer: what they wish, owe, were asked, and what waits."""
-
-    customer_id: int
-    zone: ZoneInfo
-    window: Window
-    reminding: Reminding
-    couriers: frozenset[str]
-    reports: frozenset[str] = frozenset()
-    """Channels that say whether a message arrived."""
-    is_opted_out: bool = False
-    wants_reminders: bool = True
-    paused_until: datetime | None = None
-    barred_why: str | None = None
-    has_human: bool = False
-    asks: tuple[Ask, ...] = ()
-    slots: Mapping[tuple[str, date], int] = field(default_factory=dict)
-    owed: Mapping[str, Owed] = field(default_factory=dict)
-    waiting: tuple[Waiting, ...] = ()
-
-    def day_of(self, at: datetime) -> date:
-        """The customer's date at this moment."""
-        return at.astimezone(self.zone).date()
-
-    def on(self, day: date) -> datetime:
-        """When a reminder of this date is due: at the merchant's hour, or once it is allowed."""
-        return self.window.next_open(instant(day, self.reminding.at, self.zone), self.zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +63,18 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """It may go over this channel only."""
+    """It may go over this channel only; `route_left` is what is left if that fails too."""
 
     channel: str
+    rule: str
+    why: str
+    route_left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """This one is let go; its series goes on."""
+
     rule: str
     why: str
 
@@ -135,7 +87,7 @@ class Never:
     why: str
 
 
-Verdict = Go | Later | Over | Never
+Verdict = Go | Later | Over | Skip | Never
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +125,13 @@ def is_followed(book: Book, row: Waiting) -> bool:
 
 def judge(book: Book, row: Waiting, now: datetime) -> Verdict:
     """Say what becomes of a reminder whose time has come."""
+    try:
+        return _judged(book, row, now)
+    except NeverOpenError as error:
+        return Never("window", str(error))
+
+
+def _judged(book: Book, row: Waiting, now: datetime) -> Verdict:
     never = _why_never(book, row, now)
     if never is not None:
         return never
@@ -184,7 +143,7 @@ def judge(book: Book, row: Waiting, now: datetime) -> Verdict:
     if opens > now:
         closed = book.window.why_closed(now, book.zone) or "closed"
         return _in_time(book, row, Later(opens, "window", f"it is {closed}"))
-    return _over_another(book, row, now) or _with_others(book, row, now)
+    return _over_another(book, row, now) or _if_closed(book, row) or _with_others(book, row, now)
 
 
 def _in_time(book: Book, row: Waiting, wait: Later) -> Later | Never:
@@ -230,8 +189,8 @@ def _waits(book: Book, row: Waiting, now: datetime) -> list[Later]:
     found = []
     if book.paused_until is not None:
         found.append(Later(book.paused_until, "pause", "the customer asked for time"))
-    if book.has_human:
-        found.append(Later(now + _HUMAN_FOR, "person", "a person is talking with the customer"))
+    if book.human_until is not None:
+        found.append(Later(book.human_until, "person", "a person is talking with the customer"))
     if book.slots.get((row.payment_id, today), row.outbox_id) != row.outbox_id:
         found.append(Later(book.on(today + _ONE_DAY), "slot", "one went out on this date"))
     if book.asks:
@@ -274,16 +233,23 @@ def _over_another(book: Book, row: Waiting, now: datetime) -> Over | Later | Non
     if book.window.pack.one_channel_a_week and row.tone is not Tone.PROMISED:
         used = _delivered_this_week(book, now)
         if used:
-            return None if row.channel in used else _over_used(book, row, used[-1], now)
+            is_used = row.channel in used and row.channel not in book.closed
+            return None if is_used else _over_used(book, row, used, now)
     since = now - LOOK_BACK
     own = [ask for ask in book.asks if ask.payment_id == row.payment_id and ask.at >= since]
     arrived = [ask for ask in own if ask.is_delivered] or own
     if not arrived or not row.is_fresh or arrived[-1].channel == row.channel:
         return None
     channel = arrived[-1].channel
-    if channel not in book.couriers:
+    if not book.is_open(channel):
         return None
-    return Over(channel, "last channel", f"its last message went over {channel}")
+    why = f"its last message went over {channel}"
+    return Over(channel, "last channel", why, _others(book, row, channel))
+
+
+def _others(book: Book, row: Waiting, channel: str) -> tuple[str, ...]:
+    """What is left of a payment's route beside a channel that was chosen out of turn."""
+    return tuple(name for name in book.owed[row.payment_id].route if name != channel)
 
 
 def _delivered_this_week(book: Book, now: datetime) -> list[str]:
@@ -292,16 +258,37 @@ def _delivered_this_week(book: Book, now: datetime) -> list[str]:
     return [ask.channel for ask in book.asks if ask.is_delivered and book.day_of(ask.at) >= monday]
 
 
-def _over_used(book: Book, row: Waiting, channel: str, now: datetime) -> Over | Later:
+def _over_used(book: Book, row: Waiting, used: list[str], now: datetime) -> Over | Later:
     """A delivered contact closes the other channels until Monday; an undelivered one does not."""
     rule = "one channel a week"
+    channel = next((name for name in reversed(used) if book.is_open(name)), used[-1])
     why = f"a contact over {channel} was delivered this week"
-    if row.is_fresh and channel in book.couriers:
-        return Over(channel, rule, why)
+    if row.is_fresh and book.is_open(channel):
+        return Over(channel, rule, why, _others(book, row, channel))
     today = book.day_of(now)
     monday = today + timedelta(days=7 - today.weekday())
     start = instant(monday, time.min, book.zone)
     return Later(book.window.next_open(start, book.zone), rule, why)
+
+
+def _if_closed(book: Book, row: Waiting) -> Over | Skip | None:
+    """Pass by a channel over which the customer cannot be reached now."""
+    why = book.closed.get(row.channel)
+    if why is None:
+        return None
+    channel = _next_open(book, row)
+    if channel is None:
+        return Skip("reach", why)
+    rest = row.route_left[row.route_left.index(channel) + 1 :]
+    return Over(channel, "reach", why, rest)
+
+
+def _next_open(book: Book, row: Waiting) -> str | None:
+    return next((name for name in row.route_left if book.is_open(name)), None)
+
+
+def _can_leave(book: Book, row: Waiting) -> bool:
+    return row.channel not in book.closed or _next_open(book, row) is not None
 
 
 def _with_others(book: Book, row: Waiting, now: datetime) -> Go | Later:
@@ -314,6 +301,7 @@ def _with_others(book: Book, row: Waiting, now: datetime) -> Go | Later:
         and other.not_before < evening
         and book.owed[other.payment_id].is_exposed
         and (other.payment_id, book.day_of(now)) not in book.slots
+        and _can_leave(book, other)
         and _why_never(book, other, now) is None
     ]
     first = min([row, *same_day], key=_order)

@@ -5,11 +5,11 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from bot.domain.calendars import zone_of
 from bot.domain.heard import Debt, DebtState, Known, Receipt
-from bot.domain.identity import region, time_zone
+from bot.domain.identity import region
 from bot.domain.payment import UNPAID, Customer, LinkStatus, PaymentStatus
 from bot.handlers.consent import is_stopped
+from bot.handlers.reminder_books import home_of
 from bot.handlers.rules import Rules
 from bot.store import debts, people
 from bot.store.debts import Account
@@ -53,12 +53,7 @@ def zone_of_customer(rules: Rules, customer: Customer | None) -> ZoneInfo:
     """Where the customer lives: as on record, else as their number tells, else the merchant's."""
     if customer is None:
         return ZoneInfo(rules.time_zone)
-    return zone_of(
-        override=customer.time_zone or time_zone(customer.phone),
-        region=region(customer.phone),
-        packs=rules.reminding.packs,
-        default=rules.time_zone,
-    )
+    return home_of(rules, customer.phone, customer.time_zone)[1]
 
 
 def language_of(

@@ -20,6 +20,7 @@ from bot.handlers.consent import (
 from bot.handlers.customer import converse, dialogue_of, perform
 from bot.handlers.replies import Reply, owe_reply
 from bot.handlers.rules import Rules
+from bot.handlers.series import begin_all
 from bot.handlers.visit import Visit
 from bot.store import conversations, outbox, people
 from bot.store.addresses import number_at
@@ -186,6 +187,8 @@ def _on_provider_word(visit: Visit) -> None:
         how=f"wrote it on {visit.message.sender.channel.value}; the provider acted on it",
         wording=visit.message.text,
     )
+    if visit.customer is not None and word == _PROVIDER_START:
+        begin_all(visit.tx, visit.rules, visit.customer.id)
 
 
 def _on_contact(visit: Visit) -> None:

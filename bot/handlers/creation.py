@@ -21,6 +21,7 @@ from bot.handlers.facts import on_link_made
 from bot.handlers.fallback import tell_misconfigured
 from bot.handlers.planning import alarm, has_no_reader, plan_create
 from bot.handlers.rules import Rules
+from bot.handlers.series import begin_all
 from bot.store import ledger, links, outbox, payments, reminding
 from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
@@ -38,10 +39,12 @@ def on_create_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) 
     match outcome:
         case Done(LinkMade() as made):
             outbox.end(tx, item.id, "done")
-            reminding.unbar(tx, item.payment.customer_id)
+            was_barred = reminding.unbar(tx, item.payment.customer_id)
             on_link_made(
                 tx, rules, item.attempt, uid=made.uid, reference=made.reference, url=made.url
             )
+            if was_barred:
+                begin_all(tx, rules, item.payment.customer_id)
         case RetryLater() if tx.now < item.give_up_at:
             links.end_attempt(tx, item.attempt.id, "planned", error_key=outcome.code)
             wait_s = max(create_retry_s(item.attempts, rules.random), outcome.after_s or 0.0)

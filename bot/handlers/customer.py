@@ -38,6 +38,7 @@ from bot.handlers.planning import alarm
 from bot.handlers.promises import make_promise
 from bot.handlers.purchases import buy
 from bot.handlers.replies import Choice, Reply
+from bot.handlers.series import begin_all
 from bot.handlers.visit import Visit
 from bot.store import conversations, payments, people
 from bot.store.conversations import Conversation
@@ -221,6 +222,8 @@ def _write_down(visit: Visit, command: SetConsent | PauseReminders | SetLanguage
             how=f"wrote it on {visit.message.sender.channel.value}",
             wording=visit.message.text or "chose it",
         )
+        if customer is not None and command.is_given:
+            begin_all(tx, visit.rules, customer.id)
     elif customer is not None and isinstance(command, PauseReminders):
         people.pause_reminders(tx, customer.id, until=tx.now + command.lasts)
     elif customer is not None and isinstance(command, SetLanguage):

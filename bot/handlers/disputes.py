@@ -4,8 +4,8 @@ from bot.domain.delivery import ASKING
 from bot.domain.payment import Alert, Payment
 from bot.handlers import cards
 from bot.handlers.planning import alarm
-from bot.handlers.reminding import begin
 from bot.handlers.rules import Rules
+from bot.handlers.series import begin
 from bot.store import ledger, outbox, payments, promises
 from bot.store.engine import Tx
 from bot.texts.clean import no_links

@@ -20,7 +20,7 @@ from bot.domain.payment import (
     fold_link,
     payment_status_of,
 )
-from bot.handlers import cards, refunds, reminding
+from bot.handlers import cards, refunds, series
 from bot.handlers.matching import Named, owner_of
 from bot.handlers.payment import must_read, stop_asking
 from bot.handlers.planning import (
@@ -317,7 +317,7 @@ def on_link_made(
         start = payment.route.index(attempt.channel) if attempt.channel in payment.route else 0
         plan_link(tx, rules, payment, link, payment.route[start:])
         outbox.aim_reminders(tx, payment.id, link.id)
-        reminding.begin(tx, rules, payment)
+        series.begin(tx, rules, payment)
     else:
         ledger.decide(tx, payment.id, "link not sent", f"the payment is {payment.status.value}")
     if links.adopt_facts(tx, uid, payment.id):

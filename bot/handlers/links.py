@@ -4,10 +4,11 @@ from bot.domain.delivery import Purpose
 from bot.domain.heard import Say
 from bot.domain.money import Money
 from bot.domain.payment import UNPAID, PaymentStatus
-from bot.handlers.payment import RequestError, resend
+from bot.handlers.payment import RequestError, must_read, resend
 from bot.handlers.planning import void_of
 from bot.handlers.replies import owe_message
 from bot.handlers.rules import Rules
+from bot.handlers.series import begin
 from bot.store import ledger, links, payments
 from bot.store.engine import Tx
 from channels.base import InboundMessage
@@ -65,6 +66,7 @@ def renew(
     if payment.status is PaymentStatus.EXPIRED:
         payments.move(tx, payment, PaymentStatus.LINKED, why="the customer asked for it again")
         payments.set_expiry(tx, payment.id, tx.now + rules.link_ttl)
+        begin(tx, rules, must_read(tx, payment.id))
     return show_link(tx, message, payment_id, key=key, locale=locale)
 
 

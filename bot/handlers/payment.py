@@ -14,7 +14,7 @@ from bot.domain.payment import (
     may_move,
 )
 from bot.domain.reminders import PlanError, plan_of
-from bot.handlers import cards, reminding
+from bot.handlers import cards, series
 from bot.handlers.planning import has_no_reader, plan_create, plan_message, void_of
 from bot.handlers.rules import Rules
 from bot.store import ledger, links, outbox, payments, people, showing
@@ -245,7 +245,7 @@ def resend(
         route=route,
         payload={"again": True, **void_of(tx, payment)},
     )
-    reminding.begin(tx, rules, payment)
+    series.begin(tx, rules, payment)
     ledger.decide(tx, payment.id, "link again", f"asked by {by}; the same URL")
     return must_read(tx, payment.id)
 

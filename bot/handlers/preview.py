@@ -6,6 +6,7 @@ from itertools import islice
 
 from bot.domain.foreseeing import Foreseen, foresee
 from bot.domain.planned import Planned
+from bot.domain.reminder_book import Coming
 from bot.domain.reminding import Go, follow
 from bot.handlers.reminder_books import Shelf, shelf_of
 from bot.handlers.rules import Rules
@@ -16,18 +17,31 @@ _PAGE = 500
 
 
 def planned_reminders(tx: Tx, rules: Rules, *, until: datetime, limit: int) -> list[Planned]:
-    """Every reminder that would go out before `until`, in order, `limit` at most.
+    """Every reminder that would go out before `until`, in order, `limit` at most."""
+    return foreseen_reminders(tx, rules, until=until, limit=limit)[0]
 
-    Only what waits now is looked at: payments that do not exist yet have no reminders yet.
+
+def foreseen_reminders(
+    tx: Tx, rules: Rules, *, until: datetime, limit: int
+) -> tuple[list[Planned], bool]:
+    """Every reminder that would go out before `until`, `limit` at most, and whether there are more.
+
+    Payments that a schedule has yet to make are not looked at.
     """
-    owners = reminding.customers_reminded_before(tx, until, limit=limit)
+    reminded = reminding.customers_reminded_before(tx, until, limit=limit)
+    links = reminding.links_coming_before(tx, until, limit=limit)
+    coming: dict[int, list[Coming]] = {}
+    for customer_id, payment_id, at in links:
+        coming.setdefault(customer_id, []).append(Coming(at, payment_id))
+    owners = list(dict.fromkeys([*reminded, *coming]))
     found: list[Planned] = []
     for start in range(0, len(owners), _PAGE):
         page = owners[start : start + _PAGE]
-        shelf = shelf_of(tx, rules, page)
+        shelf = shelf_of(tx, rules, page, coming=coming)
         for customer_id in page:
-            found += islice(_of_customer(shelf, customer_id, tx.now, until), limit)
-    return sorted(found, key=lambda each: (each.at, each.payment_id or ""))[:limit]
+            found += islice(_of_customer(shelf, customer_id, tx.now, until), limit + 1)
+    found.sort(key=lambda each: (each.at, each.payment_id or ""))
+    return found[:limit], limit in (len(reminded), len(links)) or len(found) > limit
 
 
 def _of_customer(

@@ -1,14 +1,14 @@
 """Promises to pay: kept in their words, nothing is asked before their day, checked after it."""
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 from bot.domain.heard import MakePromise
-from bot.domain.payment import UNPAID, Customer, PaymentStatus
+from bot.domain.payment import UNPAID, Customer, Payment, PaymentStatus
 from bot.domain.promising import start_of
 from bot.handlers import cards
 from bot.handlers.accounts import zone_of_customer
-from bot.handlers.reminding import remind_on
 from bot.handlers.rules import Rules
+from bot.handlers.series import forget_day, remind_on
 from bot.store import ledger, payments, people, promises
 from bot.store.engine import Tx
 from bot.store.promises import Due, PromiseState
@@ -29,27 +29,39 @@ def make_promise(
     zone = zone_of_customer(rules, customer)
     today = tx.now.astimezone(zone).date()
     silent_until = made.day if made.day > today else today + _DAY
-    people.pause_reminders(
-        tx, customer.id, until=start_of(silent_until, zone.key), may_shorten=True
-    )
-    for payment_id in sorted(made.payment_ids):
-        payment = payments.read(tx, payment_id, lock=True)
-        if payment is None or payment.status not in UNPAID:
-            continue
+    for payment in _promised(tx, made):
+        at = _remind(tx, rules, payment, made.day, today)
+        if at is not None:
+            # Where that day is closed to us, it is the day before it on which we write.
+            silent_until = min(silent_until, at.astimezone(zone).date())
+    next_at = start_of(silent_until, zone.key)
+    people.pause_reminders(tx, customer.id, until=next_at, may_shorten=True)
+    for payment in _promised(tx, made):
         promises.make(
             tx,
             customer.id,
-            payment_id,
+            payment.id,
             made.day,
             wording=words[:_WORDING_CHARS],
             channel=channel,
         )
         why = f"the customer promised to pay on {made.day}"
-        next_at = start_of(silent_until, zone.key)
-        ledger.decide(tx, payment_id, "reminders paused", why, next_at=next_at)
-        if made.day > today:
-            remind_on(tx, rules, payment_id, made.day)
-        cards.refresh(tx, payment_id)
+        ledger.decide(tx, payment.id, "reminders paused", why, next_at=next_at)
+        cards.refresh(tx, payment.id)
+
+
+def _promised(tx: Tx, made: MakePromise) -> list[Payment]:
+    """The payments of a promise that are still asked for, locked."""
+    found = [payments.read(tx, each, lock=True) for each in sorted(made.payment_ids)]
+    return [each for each in found if each is not None and each.status in UNPAID]
+
+
+def _remind(tx: Tx, rules: Rules, payment: Payment, day: date, today: date) -> datetime | None:
+    """Have the day's message written; who promises for today needs none."""
+    if day > today:
+        return remind_on(tx, rules, payment.id, day)
+    forget_day(tx, rules, payment)
+    return None
 
 
 def end_promises(tx: Tx, rules: Rules) -> int:

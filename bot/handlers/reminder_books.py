@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from bot.domain import identity
 from bot.domain.calendars import pack_of, zone_of
+from bot.domain.reminder_book import Coming
 from bot.domain.reminders import (
     DEFAULT_PLAN,
     Plan,
@@ -19,6 +21,8 @@ from bot.domain.reminders import (
     plan_of,
 )
 from bot.domain.reminding import Ask, Book, Owed, Waiting
+from bot.domain.zone_defaults import ZONE_DEFAULTS
+from bot.handlers.handoff import IDLE
 from bot.handlers.rules import Rules
 from bot.store import reminding
 from bot.store.engine import Tx
@@ -47,6 +51,7 @@ def shelf_of(
     customer_ids: Sequence[int],
     *,
     claimed: Sequence[OutboxItem] = (),
+    coming: Mapping[int, Sequence[Coming]] = MappingProxyType({}),
     lock: bool = False,
 ) -> Shelf:
     """Read all that reminders of these customers depend on, in as many statements as for one.
@@ -56,6 +61,7 @@ def shelf_of(
         rules: the rules of this installation.
         customer_ids: whose.
         claimed: reminders that are being decided on, which have not asked anybody yet.
+        coming: links that will be made, by whose they are.
         lock: take the customers, and what waits for them, until the transaction ends.
     """
     if lock:
@@ -63,6 +69,7 @@ def shelf_of(
     waiting = reminding.waiting_of(tx, customer_ids, lock=lock)
     ids = {row.payment_id for row in waiting}
     ids |= {item.payment.id for item in claimed if item.payment is not None}
+    ids |= {each.payment_id for customer_id in customer_ids for each in coming.get(customer_id, ())}
     series: dict[str, Series] = {
         each.payment.id: each for each in reminding.series_of(tx, sorted(ids))
     }
@@ -77,7 +84,8 @@ def shelf_of(
         if (planned := planned_of(row.payload)) is not None:
             queued.setdefault(row.customer_id, []).append(_waiting(row, planned))
     undecided = {item.id for item in claimed}
-    asks = reminding.asks_of(tx, customer_ids, but=undecided)
+    reports = {name.value for name in rules.reports}
+    asks = reminding.asks_of(tx, customer_ids, reports=reports, but=undecided)
     people = {each.id: each for each in reminding.customers(tx, customer_ids)}
     books = {
         customer_id: _book(
@@ -87,6 +95,7 @@ def shelf_of(
             tuple(asks.get(customer_id, ())),
             slots,
             tuple(queued.get(customer_id, ())),
+            tuple(coming.get(customer_id, ())),
         )
         for customer_id, customer in people.items()
     }
@@ -100,6 +109,7 @@ def _book(
     asks: tuple[Ask, ...],
     slots: Mapping[str, Mapping[tuple[str, date], int]],
     waiting: tuple[Waiting, ...],
+    coming: tuple[Coming, ...],
 ) -> Book:
     region, zone = home_of(rules, customer.phone, customer.time_zone)
     return Book(
@@ -108,29 +118,36 @@ def _book(
         window=rules.reminding.window(region),
         reminding=rules.reminding,
         couriers=rules.courier_names,
-        reports=frozenset(name.value for name in rules.reports),
+        closed=customer.closed,
         is_opted_out=customer.is_opted_out,
         wants_reminders=customer.wants_reminders,
         paused_until=customer.paused_until,
         barred_why=customer.barred_why,
-        has_human=customer.has_human,
+        human_until=None if customer.human_since is None else customer.human_since + IDLE,
         asks=asks,
         slots={
             key: holder for each in series for key, holder in slots.get(each.payment.id, {}).items()
         },
         owed={each.payment.id: owed_of(rules, each, zone) for each in series},
         waiting=waiting,
+        coming=coming,
     )
 
 
-def home_of(rules: Rules, phone: str, told: str | None) -> tuple[str | None, ZoneInfo]:
+def home_of(rules: Rules, phone: str, own_zone: str | None) -> tuple[str | None, ZoneInfo]:
     """The country of a customer's number, and the zone where they are taken to be.
 
-    `told` is the zone on the customer's record, if it has one.
+    That is the one on their record, else what their number tells where their country has several
+    zones or no row, else the one taken for that country, else the merchant's.
     """
-    region, packs = identity.region(phone), rules.reminding.packs
-    if told is None and pack_of(packs, region).has_several_zones:
+    region = identity.region(phone)
+    packs = rules.reminding.packs
+    pack = pack_of(packs, region)
+    told = own_zone
+    if told is None and (pack.zone is None or pack.has_several_zones):
         told = _zone_told(phone)
+    if told is None and pack.zone is None:
+        told = ZONE_DEFAULTS.get(region or "")
     return region, zone_of(override=told, region=region, packs=packs, default=rules.time_zone)
 
 
@@ -144,6 +161,7 @@ def owed_of(rules: Rules, series: Series, zone: ZoneInfo) -> Owed:
         is_exposed=series.link is not None and series.link.exposed_at is not None,
         series=_dates(rules, series, zone),
         sent_again=series.sent_again,
+        route=series.payment.route,
     )
 
 
@@ -157,7 +175,8 @@ def _dates(rules: Rules, series: Series, zone: ZoneInfo) -> tuple[Planned, ...]:
     return dates_of(
         plan,
         Times(
-            created=start.astimezone(zone).date(),
+            # A series that waited for a second person, or for Migo, begins with its link.
+            created=max(start, series.linked_at or start).astimezone(zone).date(),
             due=_local_date(payment.due_at, zone),
             expires=_local_date(payment.expires_at, zone),
             has_own_expiry=own_expiry,
@@ -194,4 +213,5 @@ def _waiting(row: WaitingRow, planned: Planned) -> Waiting:
         channel=row.channel,
         not_before=row.not_before,
         is_fresh=row.tries == 0,
+        route_left=row.route_left,
     )

@@ -1,17 +1,13 @@
-"""Reminders: planned when a link is made, decided on when their time comes, one at a time.
-
-A payment has one reminder waiting at most; the next of its series is written when this one goes.
-"""
+"""Reminders whose time has come: decided on under their customer's lock, one at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import assert_never
 
-from bot.domain.delivery import MANNERS, Purpose
 from bot.domain.foreseeing import after
-from bot.domain.payment import UNPAID, Payment
-from bot.domain.reminders import Planned, Tone
+from bot.domain.payment import UNPAID
+from bot.domain.reminders import Tone
 from bot.domain.reminding import (
     DIGEST,
     LISTED,
@@ -21,110 +17,21 @@ from bot.domain.reminding import (
     Later,
     Never,
     Over,
+    Skip,
     Waiting,
     follow,
     is_followed,
     judge,
 )
-from bot.handlers.reminder_books import Shelf, owed_of, planned_of, shelf_of
+from bot.handlers.reminder_books import Shelf, planned_of, shelf_of
 from bot.handlers.rules import Rules
-from bot.store import handing, ledger, outbox, reminding
+from bot.handlers.series import GIVE_UP, plan, row_of
+from bot.store import handing, ledger, outbox, reminder_rows, reminding
 from bot.store.engine import Tx
 from bot.store.ledger import Decision
 from bot.store.outbox import OutboxItem
 from bot.store.reminding import Series, Slot
 from channels.base import ChannelName
-
-_GIVE_UP = MANNERS[Purpose.REMINDER].give_up
-
-
-def begin(tx: Tx, rules: Rules, payment: Payment) -> None:
-    """Plan a payment's next reminder, if it wants any and none waits. Safe to repeat."""
-    series = reminding.series_of(tx, [payment.id])[0]
-    if series.reminders == "off" or payment.status not in UNPAID:
-        return
-    book = shelf_of(tx, rules, [payment.customer_id]).books[payment.customer_id]
-    if any(row.payment_id == payment.id for row in book.waiting):
-        return
-    today = book.day_of(tx.now)
-    owed = owed_of(rules, series, book.zone)
-    rest = tuple(planned for planned in owed.series if planned.day > today)
-    _plan_next(tx, rules, series, book, payment.route, rest)
-
-
-def _plan_next(
-    tx: Tx,
-    rules: Rules,
-    series: Series,
-    book: Book,
-    route: tuple[str, ...],
-    rest: Sequence[Planned],
-) -> None:
-    """Write the next reminder of a series; a date that had its reminder before has no other."""
-    found = rules.next_courier(route)
-    if found is None:
-        return
-    for planned in rest:
-        if outbox.add(tx, [_row(series, planned, book.on(planned.day), found)]):
-            return
-
-
-def _row(
-    series: Series,
-    planned: Planned,
-    at: datetime,
-    where: tuple[ChannelName, tuple[str, ...]],
-    *,
-    key: str | None = None,
-) -> outbox.NewItem:
-    channel, route_left = where
-    return outbox.NewItem(
-        kind=outbox.SEND,
-        lane=channel.value,
-        key=key or f"reminder:{series.payment.id}:{planned.day.isoformat()}",
-        purpose=Purpose.REMINDER,
-        payment_id=series.payment.id,
-        link_id=None if series.link is None else series.link.id,
-        customer_id=series.payment.customer_id,
-        channel=channel,
-        route_left=route_left,
-        not_before=at,
-        give_up_at=at + _GIVE_UP,
-        payload={"day": planned.day.isoformat(), "tone": planned.tone.value},
-    )
-
-
-def remind_on(tx: Tx, rules: Rules, payment_id: str, day: date) -> datetime | None:
-    """Write on the day that the customer promised to pay, instead of what would come next.
-
-    Returns:
-        When, or None where nothing can be sent: the payment is not owed, or has no link.
-    """
-    series = reminding.series_of(tx, [payment_id])[0]
-    payment = series.payment
-    found = rules.next_courier(payment.route)
-    if payment.status not in UNPAID or series.link is None or found is None:
-        return None
-    book = shelf_of(tx, rules, [payment.customer_id], lock=True).books[payment.customer_id]
-    at = book.on(day)
-    planned = Planned(Tone.PROMISED, day)
-    row = next((row for row in book.waiting if row.payment_id == payment_id), None)
-    if row is None:
-        key = f"reminder:{payment_id}:promised:{day.isoformat()}"
-        outbox.add(tx, [_row(series, planned, at, found, key=key)])
-    else:
-        reminding.set_payload(tx, row.outbox_id, _payload(planned))
-        reminding.put_off(
-            tx, row.outbox_id, at=at, give_up_at=at + _GIVE_UP, why="the customer promised to pay"
-        )
-    ledger.decide(
-        tx, payment_id, "reminder moved", f"promise: the customer named {day}", next_at=at
-    )
-    return at
-
-
-def _payload(planned: Planned) -> dict[str, object]:
-    return {"day": planned.day.isoformat(), "tone": planned.tone.value}
 
 
 @dataclass(slots=True)
@@ -192,12 +99,8 @@ def _claimed(item: OutboxItem) -> Waiting:
         channel=item.channel.value,
         not_before=item.not_before,
         is_fresh=item.tries == 1,
+        route_left=item.route_left,
     )
-
-
-def _where(channel: str, payment: Payment) -> tuple[ChannelName, tuple[str, ...]]:
-    """A channel, and those of the payment's route that are left if it fails."""
-    return ChannelName(channel), tuple(name for name in payment.route if name != channel)
 
 
 def _go(tx: Tx, batch: _Batch, item: OutboxItem, rows: Sequence[Waiting]) -> None:
@@ -210,10 +113,8 @@ def _go(tx: Tx, batch: _Batch, item: OutboxItem, rows: Sequence[Waiting]) -> Non
         later = follow(book, row, tx.now)
         batch.slots.append(Slot(row.payment_id, today, first.outbox_id))
         batch.decisions.append(_sent(book, row, first, later))
-        if later.rest and not is_followed(book, row):
-            step = later.rest[0]
-            where = _where(first.channel, series.payment)
-            batch.following.append(_row(series, step, book.on(step.day), where))
+        left = tuple(name for name in series.payment.route if name != first.channel)
+        _follow(batch, _owner(item), row, (first.channel, left), tx.now)
         if row is not first:
             outbox.end(tx, row.outbox_id, "cancelled", error=f"in one message, row {item.id}")
     tone = follow(book, first, tx.now).tone
@@ -221,8 +122,28 @@ def _go(tx: Tx, batch: _Batch, item: OutboxItem, rows: Sequence[Waiting]) -> Non
     along = list(dict.fromkeys([*_along(item), *(row.payment_id for row in rows[1:])]))
     if along:
         payload["with"] = along
-        reminding.set_payload(tx, item.id, payload)
-    batch.going[item.id] = replace(item, payload={**payload, **_debts(tx, batch, item, along)})
+        reminder_rows.set_payload(tx, item.id, payload)
+    said: dict[str, object] = {**payload, "tone": _said(tone, first.day, today).value}
+    batch.going[item.id] = replace(item, payload={**said, **_debts(tx, batch, item, along)})
+
+
+def _said(tone: Tone, day: date, today: date) -> Tone:
+    """Whose words it has: only on its day can a promise be said to be for today."""
+    if tone is not Tone.PROMISED or day == today:
+        return tone
+    return Tone.FRIENDLY if today < day else Tone.DUE
+
+
+def _follow(
+    batch: _Batch, owner: int, row: Waiting, where: tuple[str, tuple[str, ...]], now: datetime
+) -> None:
+    """Plan what comes next in the series of a row that is over."""
+    book = batch.shelf.books[owner]
+    rest = follow(book, row, now).rest
+    if rest and not is_followed(book, row):
+        series = batch.shelf.series[row.payment_id]
+        to = (ChannelName(where[0]), where[1])
+        batch.following.append(row_of(series, rest[0], book.on(rest[0].day), to))
 
 
 def _along(item: OutboxItem) -> list[str]:
@@ -239,14 +160,24 @@ def _debts(tx: Tx, batch: _Batch, item: OutboxItem, along: Sequence[str]) -> dic
     for each in reminding.series_of(tx, missing) if missing else ():
         batch.shelf.series[each.payment.id] = each
     listed = [batch.shelf.series[payment_id] for payment_id in (item.payment.id, *along)]
-    unpaid = [each for each in listed if each.link and each.payment.status in UNPAID]
+    asked_for = [each for each in listed if _is_asked_for(each, tx.now)]
     # Of a link that another payment's message carries no try of its own tells what became.
-    told = handing.hand_out(tx, sorted(each.link.id for each in unpaid if each.link))
-    open_ones = [each for each in unpaid if each.link and each.link.id in told]
+    told = handing.hand_out(tx, sorted(each.link.id for each in asked_for if each.link))
+    open_ones = [each for each in asked_for if each.link and each.link.id in told]
     if len(open_ones) < 2:
         return {}
     shown = [_debt(each) for each in open_ones[:LISTED]]
     return {"debts": shown, "more": len(open_ones) - len(shown)}
+
+
+def _is_asked_for(series: Series, now: datetime) -> bool:
+    expires_at = series.payment.expires_at
+    return (
+        series.link is not None
+        and series.payment.status in UNPAID
+        and series.disputed_at is None
+        and (expires_at is None or expires_at > now)
+    )
 
 
 def _debt(series: Series) -> dict[str, object]:
@@ -272,24 +203,28 @@ def _sent(book: Book, row: Waiting, first: Waiting, later: Follow) -> Decision:
 
 
 def _hold_back(
-    tx: Tx, batch: _Batch, item: OutboxItem, row: Waiting, verdict: Later | Over | Never
+    tx: Tx, batch: _Batch, item: OutboxItem, row: Waiting, verdict: Later | Over | Skip | Never
 ) -> None:
     match verdict:
         case Later(at=at, rule=rule, why=why):
-            reminding.put_off(tx, item.id, at=at, give_up_at=at + _GIVE_UP, why=f"{rule}: {why}")
+            reminder_rows.put_off(tx, item.id, at=at, give_up_at=at + GIVE_UP, why=f"{rule}: {why}")
             if rule != DIGEST:
                 text = f"{rule}: {why}"
                 batch.decisions.append(
                     Decision(row.payment_id, "reminder moved", text, item.id, at)
                 )
-        case Over(channel=name, rule=rule, why=why):
+        case Over(channel=name, rule=rule, why=why, route_left=rest):
             outbox.uncount_try(tx, item.id)
-            channel, rest = _where(name, batch.shelf.series[row.payment_id].payment)
-            outbox.reroute(tx, item.id, channel=channel, route_left=rest, why=why)
+            outbox.reroute(tx, item.id, channel=ChannelName(name), route_left=rest, why=why)
             text = f"{rule}: {why}"
             batch.decisions.append(
                 Decision(row.payment_id, f"reminder over {name}", text, item.id, tx.now)
             )
+        case Skip(rule=rule, why=why):
+            outbox.end(tx, item.id, "cancelled", error=why)
+            text = f"{rule}: {why}"
+            batch.decisions.append(Decision(row.payment_id, "reminder not sent", text, item.id))
+            _follow(batch, _owner(item), row, (row.channel, row.route_left), tx.now)
         case Never(rule=rule, why=why):
             outbox.end(tx, item.id, "cancelled", error=why)
             text = f"{rule}: {why}"
@@ -306,9 +241,9 @@ def _written(tx: Tx, batch: _Batch) -> list[OutboxItem]:
         if item.payment is not None and item.payment.id in taken:
             book = batch.shelf.books[_owner(item)]
             at = book.on(book.day_of(tx.now) + timedelta(days=1))
-            reminding.put_off(tx, item.id, at=at, give_up_at=at + _GIVE_UP, why="slot: taken")
+            reminder_rows.put_off(tx, item.id, at=at, give_up_at=at + GIVE_UP, why="slot: taken")
             continue
         going.append(item)
-    outbox.add(tx, batch.following)
+    plan(tx, batch.following)
     ledger.decide_all(tx, batch.decisions)
     return going

@@ -10,17 +10,26 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bot.domain.delivery import ASKING, Purpose
-from bot.domain.payment import Link, Payment
+from bot.domain.payment import UNPAID, Link, Payment
 from bot.domain.reminding import LOOK_BACK, Ask
 from bot.store import links, payments
 from bot.store.engine import Tx
 from bot.store.links import link_of
 from bot.store.listed import among
-from bot.store.outbox import labelled
+from bot.store.outbox import CREATE_LINK, MIGO_LANE, labelled
 from bot.store.payments import payment_of
 from bot.store.schedules import PAYMENT_PREFIX
-from bot.store.schema import conversation, customer, delivery, link, outbox, payment, reminder_slot
-from channels.base import DeliveryState
+from bot.store.schema import (
+    address,
+    conversation,
+    customer,
+    delivery,
+    link,
+    outbox,
+    payment,
+    reminder_slot,
+)
+from channels.base import ChannelName, DeliveryState
 
 _MAYBE_LEFT = ["sending", "done", "uncertain"]
 _ARRIVED = frozenset({DeliveryState.DELIVERED.value, DeliveryState.READ.value})
@@ -39,7 +48,8 @@ class Reminded:
     wants_reminders: bool
     paused_until: datetime | None
     barred_why: str | None
-    has_human: bool
+    human_since: datetime | None
+    closed: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,7 @@ class Series:
     reminders: object
     disputed_at: datetime | None
     link: Link | None
+    linked_at: datetime | None
     sent_again: int
 
 
@@ -64,6 +75,7 @@ class WaitingRow:
     payload: Mapping[str, object]
     not_before: datetime
     tries: int
+    route_left: tuple[str, ...]
 
 
 def lock_customers(tx: Tx, customer_ids: Iterable[int]) -> None:
@@ -91,42 +103,94 @@ def customers(tx: Tx, ids: Sequence[int]) -> list[Reminded]:
             wants_reminders=bool(row.wants_reminders),
             paused_until=row.reminders_paused_until,
             barred_why=row.barred_why if row.barred_at is not None else None,
-            has_human=bool(row.has_human),
+            human_since=row.human_since,
+            closed=_closed(row),
         )
         for row in tx.run(_CUSTOMERS, {"b_ids": list(ids)})
     ]
 
 
+def _closed(row: "sa.Row[Any]") -> dict[str, str]:
+    """The channels over which nothing can be asked of a customer, each with why."""
+    found = {}
+    for channel in ChannelName:
+        reach = row._mapping[f"reach_{channel.value}"]
+        is_missing = channel is ChannelName.TELEGRAM and reach is None
+        if is_missing or (channel is ChannelName.EMAIL and row.email is None):
+            found[channel.value] = f"no {channel.value} address is known"
+        elif reach not in (None, "ok"):
+            found[channel.value] = f"the customer said stop on {channel.value}"
+    return found
+
+
+def _reach(channel: ChannelName) -> "sa.Label[str | None]":
+    """Of the address to which a message over this channel would go, as `outbox.target` says."""
+    known = sa.select(address.c.reach).where(address.c.channel == channel.value)
+    if channel is ChannelName.TELEGRAM:
+        newest = (address.c.last_inbound_at.desc().nulls_last(), address.c.id.desc())
+        known = known.where(address.c.customer_id == customer.c.id).order_by(*newest).limit(1)
+    elif channel is ChannelName.EMAIL:
+        known = known.where(address.c.value == customer.c.email)
+    else:
+        known = known.where(address.c.value == customer.c.phone)
+    return known.correlate(customer).scalar_subquery().label(f"reach_{channel.value}")
+
+
+_last_word = sa.case(
+    (conversation.c.mode_since > conversation.c.last_inbound_at, conversation.c.mode_since),
+    else_=conversation.c.last_inbound_at,
+)
 _CUSTOMERS = sa.select(
     customer,
-    sa.exists()
+    sa.select(sa.func.max(_last_word))
     .where(conversation.c.customer_id == customer.c.id, conversation.c.mode == "human")
-    .label("has_human"),
+    .correlate(customer)
+    .scalar_subquery()
+    .label("human_since"),
+    *(_reach(channel) for channel in ChannelName),
 ).where(among(customer.c.id, "b_ids"))
 
 
 def asks_of(
-    tx: Tx, customer_ids: Sequence[int], *, but: Set[int] = frozenset()
+    tx: Tx,
+    customer_ids: Sequence[int],
+    *,
+    reports: Set[str],
+    but: Set[int] = frozenset(),
 ) -> dict[int, list[Ask]]:
-    """The messages that asked these customers for money lately and may have reached them."""
+    """The messages that asked these customers for money lately and may have reached them.
+
+    Args:
+        tx: the transaction.
+        customer_ids: whose.
+        reports: the channels of which we are told whether a message arrived; over others what was
+            taken and not given back counts as delivered.
+        but: without these.
+    """
     found: dict[int, list[Ask]] = {}
     since = tx.now - LOOK_BACK
     for row in tx.run(_ASKS, {"b_ids": list(customer_ids), "b_since": since}):
-        if row.delivery in _LOST or row.id in but:
+        at = row.at or row.updated_at
+        # A clock that was ahead and came back has left messages in what is the future now.
+        if row.delivery in _LOST or row.id in but or at > tx.now:
             continue
+        is_taken = row.channel not in reports and row.status == "done"
         found.setdefault(row.customer_id, []).append(
             Ask(
                 outbox_id=row.id,
                 payment_id=row.payment_id,
-                is_reminder=row.purpose == Purpose.REMINDER.value or row.is_scheduled,
+                is_reminder=row.purpose == Purpose.REMINDER.value
+                or row.is_scheduled
+                or row.is_again,
                 channel=row.channel,
-                at=row.at or row.updated_at,
-                is_delivered=row.delivery in _ARRIVED,
+                at=at,
+                is_delivered=row.delivery in _ARRIVED or is_taken,
             )
         )
     return found
 
 
+_is_again = outbox.c.key.like("link:%:again:%")
 _ASKS = (
     sa.select(
         outbox.c.id,
@@ -134,8 +198,10 @@ _ASKS = (
         outbox.c.payment_id,
         outbox.c.purpose,
         outbox.c.channel,
+        outbox.c.status,
         outbox.c.delivery,
         outbox.c.updated_at,
+        _is_again.label("is_again"),
         delivery.c.at,
         payment.c.created_by.startswith(PAYMENT_PREFIX).label("is_scheduled"),
     )
@@ -170,6 +236,7 @@ def _waiting_of(row: "sa.Row[Any]") -> WaitingRow:
         row.payload,
         row.not_before,
         row.tries,
+        tuple(row.route_left),
     )
 
 
@@ -182,6 +249,7 @@ _WAITING = (
         outbox.c.payload,
         outbox.c.not_before,
         outbox.c.tries,
+        outbox.c.route_left,
     )
     .where(
         among(outbox.c.customer_id, "b_ids"),
@@ -208,6 +276,22 @@ def customers_reminded_before(tx: Tx, until: datetime, *, limit: int) -> list[in
     return list(tx.run(statement).scalars())
 
 
+def links_coming_before(tx: Tx, until: datetime, *, limit: int) -> list[tuple[int, str, datetime]]:
+    """Links that are owed at a time before `until`: whose, of which payment, and when."""
+    statement = (
+        sa.select(outbox.c.customer_id, outbox.c.payment_id, outbox.c.not_before)
+        .where(
+            outbox.c.kind == CREATE_LINK,
+            outbox.c.lane == MIGO_LANE,
+            outbox.c.status == "pending",
+            outbox.c.not_before < until,
+        )
+        .order_by(outbox.c.not_before, outbox.c.id)
+        .limit(limit)
+    )
+    return [(row.customer_id, row.payment_id, row.not_before) for row in tx.run(statement)]
+
+
 def series_of(tx: Tx, payment_ids: Sequence[str]) -> list[Series]:
     """These payments with what their reminders depend on."""
     return [
@@ -216,6 +300,7 @@ def series_of(tx: Tx, payment_ids: Sequence[str]) -> list[Series]:
             reminders=row["p_reminders"],
             disputed_at=row["p_disputed_at"],
             link=None if row["l_id"] is None else link_of(row, "l_"),
+            linked_at=row["linked_at"],
             sent_again=row["sent_again"],
         )
         for row in tx.run(_SERIES, {"b_ids": list(payment_ids)}).mappings()
@@ -227,9 +312,16 @@ _sent_again = (
     .where(
         outbox.c.payment_id == payment.c.id,
         outbox.c.purpose == Purpose.LINK.value,
-        outbox.c.key.like("link:%:again:%"),
+        _is_again,
         outbox.c.status.in_(_MAYBE_LEFT),
     )
+    .correlate(payment)
+    .scalar_subquery()
+)
+_first_link = link.alias()
+_linked_at = (
+    sa.select(sa.func.min(_first_link.c.created_at))
+    .where(_first_link.c.payment_id == payment.c.id)
     .correlate(payment)
     .scalar_subquery()
 )
@@ -238,6 +330,7 @@ _SERIES = (
         *labelled(payments.COLUMNS, "p_"),
         *labelled((payment.c.reminders, payment.c.disputed_at), "p_"),
         *labelled(links.LINK_COLUMNS, "l_"),
+        _linked_at.label("linked_at"),
         _sent_again.label("sent_again"),
     )
     .outerjoin(link, (link.c.payment_id == payment.c.id) & link.c.superseded_at.is_(None))
@@ -284,41 +377,29 @@ _TAKE_SQLITE = sqlite_insert(reminder_slot).on_conflict_do_nothing()
 _TAKE_POSTGRES = postgres_insert(reminder_slot).on_conflict_do_nothing()
 
 
-def put_off(tx: Tx, outbox_id: int, *, at: datetime, give_up_at: datetime, why: str) -> None:
-    """Give a reminder back to wait until `at`, as if it had not been claimed."""
-    was_claimed = outbox.c.status == "sending"
-    tx.run(
-        outbox.update()
-        .where(outbox.c.id == outbox_id)
-        .values(
-            status="pending",
-            attempts=sa.case((was_claimed, outbox.c.attempts - 1), else_=outbox.c.attempts),
-            tries=sa.case((was_claimed, outbox.c.tries - 1), else_=outbox.c.tries),
-            not_before=at,
-            give_up_at=give_up_at,
-            lease_until=None,
-            last_error=why,
-            updated_at=tx.now,
-        )
-    )
-
-
-def set_payload(tx: Tx, outbox_id: int, payload: Mapping[str, object]) -> None:
-    """Change what a reminder says."""
-    tx.run(
-        outbox.update()
-        .where(outbox.c.id == outbox_id)
-        .values(payload=dict(payload), updated_at=tx.now)
-    )
-
-
 def bar(tx: Tx, customer_id: int, why: str) -> None:
     """Keep that Migo refuses this customer, so that they are not reminded."""
     mine = customer.c.id == customer_id
     tx.run(customer.update().where(mine).values(barred_at=tx.now, barred_why=why))
 
 
-def unbar(tx: Tx, customer_id: int) -> None:
-    """Forget that Migo refused this customer, since it made them a link."""
+def unbar(tx: Tx, customer_id: int) -> bool:
+    """Forget that Migo refused this customer, since it made them a link; False if it did not."""
     barred = (customer.c.id == customer_id) & customer.c.barred_at.is_not(None)
-    tx.run(customer.update().where(barred).values(barred_at=None, barred_why=None))
+    result = tx.run(customer.update().where(barred).values(barred_at=None, barred_why=None))
+    return result.rowcount == 1
+
+
+def asked_of(tx: Tx, customer_id: int) -> list[str]:
+    """The payments that this customer is asked for now, oldest first."""
+    is_linked = sa.exists().where(link.c.payment_id == payment.c.id, link.c.superseded_at.is_(None))
+    statement = (
+        sa.select(payment.c.id)
+        .where(
+            payment.c.customer_id == customer_id,
+            payment.c.status.in_(sorted(status.value for status in UNPAID)),
+            is_linked,
+        )
+        .order_by(payment.c.created_at, payment.c.id)
+    )
+    return list(tx.run(statement).scalars())

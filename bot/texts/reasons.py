@@ -23,7 +23,7 @@ WORDS: Mapping[str, str] = {
     "lane": "whatsapp|sms|email|telegram|migo",
     "tone": "friendly|due|last|promised",
     "rule": "digest|gap|window|pause|person|slot|cap a day|cap a week|days between"
-    "|one channel a week|last channel|most|opt-out|barred|dispute|expiry|status",
+    "|one channel a week|last channel|reach|most|opt-out|barred|dispute|expiry|status",
     "attachment": "photo|document|video|recording|sticker",
     "weekday": "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday",
 }

@@ -1,7 +1,6 @@
 """`/v1/preview`: what would be sent to whom and when, if nothing came in between."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -10,23 +9,12 @@ from typing_extensions import TypedDict
 
 from bot.domain.planned import Planned
 from bot.handlers import firing
-from bot.handlers.preview import planned_reminders
+from bot.handlers.preview import foreseen_reminders
 from bot.handlers.rules import Rules
 from bot.store.engine import Store, Tx
 from bot.web.views import rfc3339
 
 _MOST_REMINDERS = 1000
-
-
-def _reminders(tx: Tx, rules: Rules, until: datetime) -> list[Planned]:
-    return planned_reminders(tx, rules, until=until, limit=_MOST_REMINDERS)
-
-
-PLANNERS: tuple[Callable[[Tx, Rules, datetime], list[Planned]], ...] = (
-    firing.planned,
-    _reminders,
-)
-"""Who plans: each tells, in order, what it would do until an instant, and writes nothing."""
 
 
 class PlannedView(TypedDict):
@@ -46,9 +34,10 @@ class PlannedView(TypedDict):
 
 
 class Preview(BaseModel):
-    """What is planned until then, in order."""
+    """What is planned until then, in order; `is_cut` says that there is more than is shown."""
 
     until: str
+    is_cut: bool
     planned: list[PlannedView]
 
 
@@ -79,9 +68,13 @@ class PreviewEndpoints:
 
         def work(tx: Tx) -> Preview:
             until = tx.now + timedelta(days=query.days)
-            found = [row for plan in PLANNERS for row in plan(tx, self._rules, until)]
+            reminders, is_cut = foreseen_reminders(
+                tx, self._rules, until=until, limit=_MOST_REMINDERS
+            )
+            found = [*firing.planned(tx, self._rules, until), *reminders]
             found.sort(key=lambda row: row.at)
-            return Preview(until=rfc3339(until), planned=[_view(row) for row in found])
+            planned = [_view(row) for row in found]
+            return Preview(until=rfc3339(until), is_cut=is_cut, planned=planned)
 
         return await self._store.transact(work)
 

@@ -10,7 +10,7 @@ from bot.domain.calendars import Reminding, hours_of, read_packs
 from bot.domain.delivery import MANNERS, Purpose, Refused, RetryLater, Uncertain
 from bot.domain.payment import FactStatus
 from bot.handlers import payment as payment_handler
-from bot.handlers import preview, reminding
+from bot.handlers import preview, series
 from bot.store import people
 from bot.store import reminding as reminding_store
 from bot.store.reminding import Slot
@@ -142,7 +142,7 @@ async def test_a_pause_and_a_promise_move_it(life: Life) -> None:
     made = await life.create()
     await life.work()
     day = date(2026, 1, 9)
-    await life.world.run(lambda tx: reminding.remind_on(tx, life.world.rules, made.id, day))
+    await life.world.run(lambda tx: series.remind_on(tx, life.world.rules, made.id, day))
     await life.days(10)
     assert [(f"{went.at:%m-%d}", went.tone) for went in life.went] == [
         ("01-09", "promised"),
@@ -156,7 +156,7 @@ async def test_a_promise_after_the_last_reminder_is_still_kept_in_mind(life: Lif
     await life.days(9)
     assert len(life.went) == 3
     day = date(2026, 1, 20)
-    await life.world.run(lambda tx: reminding.remind_on(tx, life.world.rules, made.id, day))
+    await life.world.run(lambda tx: series.remind_on(tx, life.world.rules, made.id, day))
     await life.days(40)
     assert [(f"{went.at:%m-%d}", went.tone) for went in life.went[3:]] == [("01-20", "promised")]
 

@@ -2,7 +2,7 @@
 
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -10,10 +10,14 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from bot.domain.calendars import Reminding, hours_of, read_packs
+from bot.domain.delivery import Refused
 from bot.domain.payment import FactStatus, Payment
+from bot.handlers import disputes, preview, series
 from bot.handlers import payment as payment_handler
-from bot.handlers import preview, reminding
-from bot.store import people
+from bot.store import conversations, people
+from bot.store.engine import Tx
+from bot.store.outbox import MIGO_LANE
+from channels.base import Address, ChannelName, DeliveryState
 from tests.contract.databases import copy_of
 from tests.contract.reminders import MORNING, Life
 from tests.contract.world import World
@@ -34,6 +38,7 @@ class Asked:
     route: int
     plan: int
     due_in: int | None
+    send_in: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,11 +51,20 @@ class Happens:
 
 
 asked = st.builds(
-    Asked, st.integers(0, 2), st.integers(0, 2), st.integers(0, 3), st.none() | st.integers(1, 20)
+    Asked,
+    st.integers(0, 2),
+    st.integers(0, 2),
+    st.integers(0, 3),
+    st.none() | st.integers(1, 20),
+    st.none() | st.integers(1, 15),
+)
+HAPPENS = (
+    *("paid", "stop", "down", "pause", "promise", "cancel", "resend"),
+    *("closed", "reopened", "undelivered", "refused", "dispute", "person", "replaced"),
 )
 happens = st.builds(
     Happens,
-    st.sampled_from(["paid", "stop", "down", "pause", "promise", "cancel", "resend"]),
+    st.sampled_from(HAPPENS),
     st.integers(0, 5),
     st.integers(1, 30 * 24),
 )
@@ -99,6 +113,7 @@ async def ask(life: Life, asked: Asked) -> Payment:
         route=ROUTES[asked.route],
         reminders=PLANS[asked.plan],
         due_at=None if asked.due_in is None else MORNING + timedelta(days=asked.due_in),
+        send_at=None if asked.send_in is None else MORNING + timedelta(days=asked.send_in),
     )
 
 
@@ -124,7 +139,8 @@ async def come(life: Life, payment: Payment, each: Happens) -> None:
     match each.what:
         case "paid":
             found = await world.select("select uid from link where payment_id = :id", id=payment.id)
-            await world.callback(str(found[0][0]), FactStatus.APPROVED)
+            for (uid,) in found[-1:]:
+                await world.callback(str(uid), FactStatus.APPROVED)
         case "stop":
             await world.run(
                 lambda tx: people.set_wishes(tx, payment.customer_id, wants_reminders=False)
@@ -136,7 +152,7 @@ async def come(life: Life, payment: Payment, each: Happens) -> None:
             await world.run(lambda tx: people.pause_reminders(tx, payment.customer_id, until=until))
         case "promise":
             day: date = (now + timedelta(days=each.which + 1)).date()
-            await world.run(lambda tx: reminding.remind_on(tx, world.rules, payment.id, day))
+            await world.run(lambda tx: series.remind_on(tx, world.rules, payment.id, day))
         case "cancel":
             await try_to(life, lambda tx: payment_handler.cancel_payment(tx, payment.id, by="ana"))
         case "resend":
@@ -144,7 +160,92 @@ async def come(life: Life, payment: Payment, each: Happens) -> None:
                 life,
                 lambda tx: payment_handler.resend(tx, world.rules, payment.id, by="ana"),
             )
+        case _:
+            await BOTHERS[each.what](life, payment)
     await life.work()
+
+
+async def close(life: Life, payment: Payment) -> None:
+    """The customer says stop on the first channel of the payment's route."""
+    await reach(life, payment, "opted_out")
+
+
+async def reopen(life: Life, payment: Payment) -> None:
+    await reach(life, payment, "ok")
+
+
+async def reach(life: Life, payment: Payment, how: str) -> None:
+    customer = await life.world.run(lambda tx: people.read_customer(tx, payment.customer_id))
+    channel = ChannelName(payment.route[0])
+    to = customer.email if channel is ChannelName.EMAIL else customer.phone
+    at = Address(channel, str(to))
+    await life.world.run(lambda tx: people.set_reach(tx, at, reach=how, reason="said so"))
+
+
+async def undelivered(life: Life, payment: Payment) -> None:
+    """The payment's last message did not arrive, which is heard only now."""
+    statement = (
+        "select provider_id from outbox where payment_id = :id and status = 'done'"
+        " and provider_id is not null and delivery is null order by id desc"
+    )
+    for (name,) in (await life.world.select(statement, id=payment.id))[:1]:
+        await life.world.provider_says(str(name), DeliveryState.FAILED)
+
+
+async def refused(life: Life, payment: Payment) -> None:
+    """Whatever is due for the customer next is refused where it goes first."""
+    due = await life.next_due()
+    if due is None:
+        return
+    life.world.clock.now = max(due, life.world.clock.now)
+    for lane in payment.route:
+        for item in await life.world.claim(lane):
+            await life.world.settle(item, Refused("no such number"))
+
+
+async def dispute(life: Life, payment: Payment) -> None:
+    world = life.world
+    await world.run(lambda tx: disputes.take_dispute(tx, world.rules, payment.id, "no"))
+
+
+async def person(life: Life, payment: Payment) -> None:
+    at = Address(ChannelName.SMS, f"person {payment.customer_id}")
+
+    def hand_over(tx: Tx) -> None:
+        found = conversations.read(tx, at)
+        conversations.save(
+            tx,
+            replace(
+                found,
+                mode="human",
+                mode_since=tx.now,
+                last_inbound_at=tx.now,
+                customer_id=payment.customer_id,
+            ),
+        )
+
+    await life.world.run(hand_over)
+
+
+async def replaced(life: Life, payment: Payment) -> None:
+    """Another payment's link surely reaches nobody, and is replaced."""
+    customer = await life.world.run(lambda tx: people.read_customer(tx, payment.customer_id))
+    await life.create(phone=customer.phone, route=("whatsapp", "sms"))
+    for item in await life.world.claim(MIGO_LANE):
+        await life.settle(item)
+    for item in await life.world.claim("whatsapp"):
+        await life.world.settle(item, Refused("outside the 24-hour window"))
+
+
+BOTHERS = {
+    "closed": close,
+    "reopened": reopen,
+    "undelivered": undelivered,
+    "refused": refused,
+    "dispute": dispute,
+    "person": person,
+    "replaced": replaced,
+}
 
 
 async def try_to(life: Life, work: object) -> None:

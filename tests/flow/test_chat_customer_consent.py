@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from bot.domain.delivery import Purpose
+from bot.store import outbox
 from tests.flow.dialog import Chat
 from tests.flow.people import CHANNELS, count, owes, pays, talking_service
 from tests.flow.service import Json, Service
@@ -78,6 +80,26 @@ async def test_start_brings_messages_back(talking: Service, channel: str) -> Non
         await asks_over(talking, ana, channel)
         await ana.sees("Q150.00", "http")
         assert await consents(talking, ana) == [(False, "channel"), (True, "all")]
+
+
+async def test_start_brings_reminders_back(talking: Service) -> None:
+    async with Chat(talking, "telegram") as ana:
+        owed = await asks_over(talking, ana, "telegram")
+        await ana.sees("Q150.00", "http")
+        await ana.says("baja")
+        await ana.sees("Listo")
+        await talking.app.store.transact(
+            lambda tx: outbox.cancel_waiting(
+                tx, payment_id=owed["id"], purposes=(Purpose.REMINDER,), why="opt-out"
+            )
+        )
+        await ana.says("alta")
+        await ana.sees("Volverá a recibir")
+        statement = (
+            "select count(*) from outbox"
+            " where payment_id = :id and purpose = 'reminder' and status = 'pending'"
+        )
+        assert await count(talking, statement, id=owed["id"]) == 1
 
 
 @everywhere

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from bot.domain.calendars import Window
 from bot.domain.payment import PaymentStatus
-from bot.domain.reminding import DIGEST, Book, Go, Later, Never, Over, Verdict, judge
+from bot.domain.reminding import DIGEST, Book, Go, Later, Never, Over, Skip, Verdict, judge
 from bot.store import ledger
 from bot.store.engine import Tx
 from bot.store.schema import outbox
@@ -70,7 +70,7 @@ TOLD: list[tuple[str, Book, datetime, str]] = [
     ),
     (
         "person",
-        book(has_human=True),
+        book(human_until=NOW + timedelta(hours=12)),
         NOW,
         "con una persona: una persona está hablando con el cliente",
     ),
@@ -85,6 +85,12 @@ TOLD: list[tuple[str, Book, datetime, str]] = [
         book(asks=(ask(2, is_reminder=False),)),
         NOW,
         "tiempo entre mensajes: el último mensaje de cobro salió hace menos de 20 h",
+    ),
+    (
+        "reach",
+        book(closed={"whatsapp": "the customer said stop on whatsapp"}),
+        NOW,
+        "canal cerrado: el cliente pidió no recibir más por WhatsApp",
     ),
     ("cap a day", book(asks=(ask(9),)), NOW, "límite por día: 1 al día como máximo"),
     (
@@ -133,6 +139,8 @@ def _decided(verdict: Verdict) -> tuple[str, str, str]:
             return "reminder not sent", f"{rule}: {why}", "no se envió: el recordatorio"
         case Over(channel=channel, rule=rule, why=why):
             return f"reminder over {channel}", f"{rule}: {why}", "recordatorio por SMS"
+        case Skip(rule=rule, why=why):
+            return "reminder not sent", f"{rule}: {why}", "no se envió: el recordatorio"
         case Go():
             raise AssertionError("it goes")
 

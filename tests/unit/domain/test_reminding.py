@@ -106,7 +106,7 @@ def test_a_retry_of_the_same_row_does_not_count_against_itself() -> None:
     ("known", "rule", "at"),
     [
         (book(paused_until=NOW + timedelta(days=1)), "pause", "Wed 02 10:00"),
-        (book(has_human=True), "person", "Wed 02 09:00"),
+        (book(human_until=NOW + timedelta(hours=12)), "person", "Wed 02 09:00"),
         (book(slots={("p1", TUESDAY): 9}), "slot", "Wed 02 10:00"),
         (book(asks=(ask(2, is_reminder=False),)), "gap", "Wed 02 09:00"),
         (book(asks=(ask(17, is_reminder=False),)), "gap", "Tue 01 13:00"),

@@ -14,6 +14,7 @@ _ARGUMENTS = {
     "decide": (2, 3),
     "Decision": (1, 2),
     "Never": (1,),
+    "Skip": (1,),
     "Later": (2,),
     "Over": (2,),
     "MalformedError": (0,),
@@ -26,7 +27,7 @@ _ARGUMENTS = {
     "_drop": (2,),
 }
 """Which arguments of which calls are read by people; `why` and `detail` are, of any call."""
-_RULES = {"Never": 0, "Later": 1, "Over": 1}
+_RULES = {"Never": 0, "Skip": 0, "Later": 1, "Over": 1}
 """Which argument names the rule that stands before the reason of a verdict on a reminder."""
 _NAMES = ("why", "detail")
 _RULE_NAMES = ("rule", "DIGEST")
