@@ -14,8 +14,8 @@ from bot.domain.reminders import Planned, Tone
 class Ask:
     """A message that asked the customer for money and may have reached them.
 
-    A link sent again by hand counts as a reminder, and so does one of a schedule. Where a provider never says whether a message
-    arrived, one that it took and did not give back counts as delivered.
+    A link sent again by hand counts as a reminder, and so does one of a schedule. Where a provider
+    never says whether a message arrived, one that it took and did not give back counts as delivered.
     """
 
     outbox_id: int

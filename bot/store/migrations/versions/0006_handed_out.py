@@ -1,13 +1,13 @@
 """Links handed out beside messages, and when a parked fact is looked at again.
 
-Revision: 0100, after 0090
+Revision: 0006, after 0005
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0100"
-down_revision = "0090"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

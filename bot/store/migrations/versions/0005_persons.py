@@ -1,12 +1,12 @@
 """Persons: payments that have a further link by somebody's decision.
 
-Revision: 0090, after 0004
+Revision: 0005, after 0004
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0090"
+revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None

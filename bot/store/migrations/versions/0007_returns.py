@@ -1,13 +1,13 @@
 """Returns: reports of money that went back, looked at again while nothing tells that it came.
 
-Revision: 0070, after 0100
+Revision: 0007, after 0006
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0070"
-down_revision = "0100"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

@@ -1,13 +1,13 @@
 """Quarantine: callbacks that were refused, for a person to look at.
 
-Revision: 0080, after 0004
+Revision: 0008, after 0007
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0080"
-down_revision = "0004"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
