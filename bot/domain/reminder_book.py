@@ -15,7 +15,7 @@ class Ask:
     """A message that asked the customer for money and may have reached them.
 
     A link sent again by hand counts as a reminder, and so does one of a schedule. Where a provider
-    never says whether a message arrived, one that it took and did not give back counts as delivered.
+    never says whether a message arrived, one that it took and did not give back is a delivered one.
     """
 
     outbox_id: int
