@@ -212,7 +212,7 @@ class Service:
             raise WrongError(f"{self._url} refused the token; set PAYBOT_TOKEN to one of its own")
         if answer.status_code in (400, 413, 415, 422):
             raise WrongError(_fields(error))
-        if answer.status_code == 404:
+        if answer.status_code == 404 and answer.request.method == "GET":
             raise WrongError(str(error.get("message")))
         raise FailedError(str(error.get("message")))
 
