@@ -101,6 +101,14 @@ class Service:
         """Send a payment's link again."""
         return self._ask("POST", f"/payments/{_segment(payment_id)}/resend", body=body)
 
+    def replace(self, payment_id: str, body: Mapping[str, object]) -> Json:
+        """Have another link made for a payment."""
+        return self._ask("POST", f"/payments/{_segment(payment_id)}/replace", body=body)
+
+    def accept(self, payment_id: str, body: Mapping[str, object]) -> Json:
+        """Take the amount that came for a payment."""
+        return self._ask("POST", f"/payments/{_segment(payment_id)}/accept", body=body)
+
     def upload(self, content: bytes, kind: str, query: Mapping[str, str]) -> Json:
         """Have a file of payments checked."""
         headers = {"content-type": kind}

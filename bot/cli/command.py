@@ -27,6 +27,8 @@ VERBS = {
     "list": Verb("bot.cli.payments", "List payments, newest first."),
     "cancel": Verb("bot.cli.payments", "Stop asking for a payment."),
     "resend": Verb("bot.cli.payments", "Send a payment's link again."),
+    "replace": Verb("bot.cli.payments", "Make another link; the old one may be paid too."),
+    "accept": Verb("bot.cli.payments", "Take money that came in another amount than asked."),
     "why": Verb("bot.cli.payments", "Tell every decision about a payment, with its reason."),
     "bulk": Verb("bot.cli.bulk", "Ask many customers by a CSV or XLSX file."),
     "schedule": Verb("bot.cli.schedule", "Make payments that come back, and see what is planned."),

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from bot.cli import display
+from bot.cli.errors import FailedError, WrongError
 from bot.cli.progress import hand_over
 
 Json = dict[str, Any]
@@ -17,6 +18,7 @@ _STATUSES = (
     *("cancelled", "held"),
 )
 _as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
+_by = click.option("--by", metavar="NAME", required=True, help="Who decides it, for the books.")
 _of_payment = click.argument("payment_id", metavar="ID")
 
 
@@ -121,6 +123,52 @@ def resend_command(payment_id: str, channel: str | None, accept_risk: bool, is_j
     click.echo(f"follow it with `paybot show {payment['id']}`")
 
 
+@click.command("replace")
+@_of_payment
+@_by
+@click.option("--yes", is_flag=True, help="Take the risk without being asked.")
+@_as_json
+def replace_command(payment_id: str, by: str, yes: bool, is_json: bool) -> None:
+    """Make another link for the payment ID, though its old one may be paid too."""
+    from bot.cli.client import Service, local_settings
+
+    if not (yes or display.is_terminal()):
+        raise WrongError("say --yes to replace the link without being asked")
+    with Service(local_settings()) as service:
+        uid = _link_in_use(service.read(payment_id))
+        if not (yes or click.confirm("The customer may be able to pay both links. Go on?")):
+            raise FailedError("nothing was changed")
+        body = {"accept_risk": True, "by": by, "uid": uid}
+        payment = service.replace(payment_id, body)
+    if is_json:
+        display.print_json(payment)
+        return
+    click.echo(f"{payment['id']} is {payment['status']}; another link is being made")
+    click.echo("its old link may still be payable at Migo; if both are paid, that is told")
+
+
+def _link_in_use(payment: Json) -> str | None:
+    uids = [str(link["uid"]) for link in payment["links"] if not link["superseded"]]
+    return uids[-1] if uids else None
+
+
+@click.command("accept")
+@_of_payment
+@_by
+@_as_json
+def accept_command(payment_id: str, by: str, is_json: bool) -> None:
+    """Take what came for the payment ID, though it is not the amount asked for."""
+    from bot.cli.client import Service, local_settings
+
+    with Service(local_settings()) as service:
+        payment = service.accept(payment_id, {"by": by})
+    if is_json:
+        display.print_json(payment)
+        return
+    told = [each["why"] for each in payment["timeline"] if each["what"] == "amount accepted"]
+    click.echo(f"{payment['id']} is {payment['status']}: {told[-1]}")
+
+
 def actor() -> str:
     """Who runs the command, for the books."""
     try:
@@ -163,6 +211,7 @@ def print_payment(payment: Json) -> None:
         [
             ("payment", payment["id"]),
             ("status", payment["status"]),
+            ("mind", "the customer may be able to pay both links" * payment["multi_link"]),
             ("amount", display.amount(payment)),
             ("customer", " ".join(filter(None, (customer["name"], customer["phone"])))),
             ("email", customer["email"]),

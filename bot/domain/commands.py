@@ -28,6 +28,8 @@ class Command(StrEnum):
     RECEIPT = "recibo"
     WHY = "porque"
     SETTLE = "confirmar"
+    REPLACE = "reemplazar"
+    ACCEPT = "aceptar"
     APPROVE = "aprobar"
     RESOLVE = "resuelto"
     INVITE = "invitar"
@@ -49,6 +51,8 @@ NEEDS: dict[Command, Action] = {
     Command.RECEIPT: Action.RECEIPT,
     Command.WHY: Action.SEE,
     Command.SETTLE: Action.SETTLE,
+    Command.REPLACE: Action.REPLACE,
+    Command.ACCEPT: Action.ACCEPT,
     Command.APPROVE: Action.APPROVE,
     Command.RESOLVE: Action.CANCEL,
     Command.INVITE: Action.RESEND,
@@ -71,6 +75,10 @@ _OTHER_WORDS = {
     "receipt": Command.RECEIPT,
     "why": Command.WHY,
     "confirm": Command.SETTLE,
+    "replace": Command.REPLACE,
+    "substituir": Command.REPLACE,
+    "accept": Command.ACCEPT,
+    "aceitar": Command.ACCEPT,
     "approve": Command.APPROVE,
     "aprovar": Command.APPROVE,
     "resolved": Command.RESOLVE,

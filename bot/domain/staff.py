@@ -48,6 +48,10 @@ class Action(StrEnum):
     """Have a receipt sent again."""
     SETTLE = "settle"
     """Book a payment as paid by other means."""
+    REPLACE = "replace"
+    """Have another link made though the customer may be able to pay both."""
+    ACCEPT = "accept"
+    """Take money that came in another amount than asked."""
     APPROVE = "approve"
     """Be the second person for a large amount of somebody else."""
     TALK = "talk"
@@ -75,6 +79,8 @@ _SELLING = _LOOKING | {
 _MANAGING = _SELLING | {
     Action.SEE_ALL,
     Action.SETTLE,
+    Action.REPLACE,
+    Action.ACCEPT,
     Action.APPROVE,
     Action.BULK,
     Action.CLOSE_ALERTS,
@@ -92,7 +98,15 @@ ALLOWED: Mapping[Role, frozenset[Action]] = MappingProxyType(
 """The one table of who may do what."""
 
 MONEY_ACTIONS = frozenset(
-    {Action.CHARGE, Action.SCHEDULE, Action.SETTLE, Action.APPROVE, Action.BULK}
+    {
+        Action.CHARGE,
+        Action.SCHEDULE,
+        Action.SETTLE,
+        Action.REPLACE,
+        Action.ACCEPT,
+        Action.APPROVE,
+        Action.BULK,
+    }
 )
 """Where a person who is known by a number alone must show their PIN."""
 

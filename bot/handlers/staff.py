@@ -18,6 +18,7 @@ from bot.handlers import (
     staff_language,
     staff_payments,
     staff_pin,
+    staff_risks,
     staff_schedule,
     staff_talk,
 )
@@ -133,8 +134,8 @@ def _on_token(desk: Desk, token: str) -> None:
 
 def _act(desk: Desk, action: str, data: Mapping[str, object], *, is_proved: bool) -> None:
     """Do what a button, or a PIN that was asked for, stands for; the role is looked at again."""
-    if action == "charge" and is_proved:
-        staff_charge.charge(desk, data)
+    if action.startswith("charge"):
+        _act_on_charge(desk, action, data, is_proved=is_proved)
     elif action == "file" and is_proved:
         desk.go_to(IDLE)
         _fetch_file(desk, data)
@@ -144,8 +145,8 @@ def _act(desk: Desk, action: str, data: Mapping[str, object], *, is_proved: bool
         staff_language.on_button(desk, data)
     elif action.startswith("schedule"):
         staff_schedule.on_button(desk, action, data, is_proved=is_proved)
-    elif action.startswith("charge"):
-        staff_charge.on_button(desk, action, data)
+    elif action in ("replace", "accept"):
+        staff_risks.on_button(desk, action, data, is_proved=is_proved)
     elif action in _OF_PAYMENT:
         _act_on_payment(desk, action, data, is_proved=is_proved)
     elif action in _OF_FILE:
@@ -156,6 +157,13 @@ def _act(desk: Desk, action: str, data: Mapping[str, object], *, is_proved: bool
         )
     else:
         desk.say("dropped", replaces=desk.tapped)
+
+
+def _act_on_charge(desk: Desk, action: str, data: Mapping[str, object], *, is_proved: bool) -> None:
+    if action == "charge" and is_proved:
+        staff_charge.charge(desk, data)
+    else:
+        staff_charge.on_button(desk, action, data)
 
 
 _OF_PAYMENT = {

@@ -15,7 +15,7 @@ from bot.domain.payment import (
     may_move,
 )
 from bot.domain.staff import Action
-from bot.handlers import cards, staff_approval, staff_dispute, staff_pin
+from bot.handlers import cards, staff_approval, staff_dispute, staff_pin, staff_risks
 from bot.handlers.payment import RequestError, cancel_payment, resend
 from bot.handlers.planning import news_route, plan_message, told_amount
 from bot.handlers.settlement import settle_by_hand
@@ -215,6 +215,8 @@ OF_PAYMENT: dict[Command, Callable[[Desk, Payment, Asked], None]] = {
     Command.RECEIPT: send_receipt,
     Command.WHY: explain,
     Command.SETTLE: ask_settle,
+    Command.REPLACE: staff_risks.ask_replace,
+    Command.ACCEPT: staff_risks.ask_accept,
     Command.APPROVE: ask_approve,
     Command.RESOLVE: staff_dispute.resolve,
 }

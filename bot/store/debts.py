@@ -53,15 +53,16 @@ def of_customer(tx: Tx, customer_id: int, *, limit: int = 60) -> list[Account]:
     rows = tx.run(statement).mappings().all()[::-1]
     ids = [row["id"] for row in rows]
     links, paid = _links_of(tx, ids), _paid(tx, ids)
-    return [_account(row, tuple(links.get(row["id"], ())), paid.get(row["id"])) for row in rows]
+    return [
+        _account(row, links.get(row["id"], ()), *paid.get(row["id"], (None, None))) for row in rows
+    ]
 
 
 def _account(
-    row: RowMapping, links: tuple[Link, ...], paid: tuple[datetime, Money | None] | None
+    row: RowMapping, links: Sequence[Link], paid_at: datetime | None, paid: Money | None
 ) -> Account:
-    paid_at, money = paid or (None, None)
     is_disputed = row["disputed_at"] is not None
-    return Account(payment_of(row), links, paid_at, paid=money, is_disputed=is_disputed)
+    return Account(payment_of(row), tuple(links), paid_at, paid, is_disputed)
 
 
 def _links_of(tx: Tx, payment_ids: Sequence[str]) -> dict[str, list[Link]]:

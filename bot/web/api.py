@@ -32,9 +32,10 @@ from bot.web.answers import (
 from bot.web.app import has_token
 from bot.web.bulk_api import BulkEndpoints
 from bot.web.callers import Refusals
-from bot.web.cursors import PAYMENT_ID, checked_cursor, read_cursor, split_words, write_cursor
+from bot.web.cursors import checked_cursor, read_cursor, split_words, write_cursor
 from bot.web.described import KEYED, complete, takes
 from bot.web.preview_api import PreviewEndpoints
+from bot.web.risks_api import RiskEndpoints
 from bot.web.schedule_api import ScheduleEndpoints
 from bot.web.schedule_bodies import ScheduleBody, SkipBody
 from bot.web.staff_api import InviteBody, InviteLinks, RoleBody, StaffEndpoints, no_links
@@ -44,6 +45,8 @@ from bot.web.views import (
     PaymentView,
     alert_view,
     evidence_view,
+    must_exist,
+    one_view,
     payment_view,
 )
 
@@ -51,6 +54,8 @@ _BODIES = (
     bodies.PaymentBody,
     bodies.CancelBody,
     bodies.ResendBody,
+    bodies.ReplaceBody,
+    bodies.AcceptBody,
     ScheduleBody,
     SkipBody,
     InviteBody,
@@ -139,7 +144,7 @@ class _Endpoints:
             if not payments.find_repeat(tx, idempotency_key=key, external_id=body.external_id):
                 bodies.check_now(body, self._rules, tx.now)
             made = create_payment(tx, self._rules, asked)
-            return _view(tx, made.payment.id), made.is_new
+            return one_view(tx, made.payment.id), made.is_new
 
         view, is_new = await once_more_if_taken(self._store, work)
         return created(request, f"payments/{view['id']}", view, is_new=is_new)
@@ -168,16 +173,16 @@ class _Endpoints:
 
     async def read(self, payment_id: str) -> Response:
         """One payment with its links, messages, timeline and open alerts."""
-        return JSONResponse(await self._store.transact(lambda tx: _view(tx, payment_id)))
+        return JSONResponse(await self._store.transact(lambda tx: one_view(tx, payment_id)))
 
     async def cancel(self, request: Request, payment_id: str) -> Response:
         """Stop asking; Migo's link may still be payable, and money that comes is booked."""
         body = await self._optional(request, bodies.CancelBody)
 
         def work(tx: Tx) -> PaymentView:
-            _must_exist(tx, payment_id)
+            must_exist(tx, payment_id)
             cancel_payment(tx, payment_id, by=body.by)
-            return _view(tx, payment_id)
+            return one_view(tx, payment_id)
 
         return JSONResponse(await self._store.transact(work))
 
@@ -186,7 +191,7 @@ class _Endpoints:
         body = await self._optional(request, bodies.ResendBody)
 
         def work(tx: Tx) -> PaymentView:
-            _must_exist(tx, payment_id)
+            must_exist(tx, payment_id)
             bodies.check_channel(body, self._rules)
             resend(
                 tx,
@@ -196,7 +201,7 @@ class _Endpoints:
                 channel=body.channel,
                 accepts_risk=body.accept_risk,
             )
-            return _view(tx, payment_id)
+            return one_view(tx, payment_id)
 
         return JSONResponse(await self._store.transact(work))
 
@@ -207,7 +212,7 @@ class _Endpoints:
         """The payment's current link as a QR code, a PNG."""
 
         def work(tx: Tx) -> str:
-            _must_exist(tx, payment_id)
+            must_exist(tx, payment_id)
             return handing.url_of(tx, links.current_link(tx, payment_id))
 
         url = await self._store.transact(work)
@@ -238,19 +243,6 @@ class _Endpoints:
 
 class _Png(Response):
     media_type = "image/png"
-
-
-def _must_exist(tx: Tx, payment_id: str) -> None:
-    if not PAYMENT_ID.fullmatch(payment_id) or payments.read(tx, payment_id) is None:
-        raise NotFoundError("there is no payment with this id")
-
-
-def _view(tx: Tx, payment_id: str) -> PaymentView:
-    # What is no id of ours never reaches the database, which would choke on a NUL.
-    found = payment_view(tx, [payment_id]) if PAYMENT_ID.fullmatch(payment_id) else []
-    if not found:
-        raise NotFoundError("there is no payment with this id")
-    return found[0]
 
 
 def build_api(
@@ -284,6 +276,7 @@ def build_api(
         redirect_slashes=False,
     )
     app.include_router(_Endpoints(store, rules).router())
+    app.include_router(RiskEndpoints(store, rules).router())
     app.include_router(BulkEndpoints(store, rules).router())
     app.include_router(ScheduleEndpoints(store, rules).router())
     app.include_router(PreviewEndpoints(store, rules).router())

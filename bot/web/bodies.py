@@ -162,6 +162,23 @@ class ResendBody(_Body):
     by: fields.Actor = "api"
 
 
+class ReplaceBody(_Body):
+    """Who takes it upon them that the customer may be able to pay both links.
+
+    With `uid`, the link that they saw, one that took its place since is left as it is.
+    """
+
+    accept_risk: bool = False
+    by: fields.Actor | None = None
+    uid: fields.Reference | None = None
+
+
+class AcceptBody(_Body):
+    """Who accepts the amount that came."""
+
+    by: fields.Actor
+
+
 Model = TypeVar("Model", bound=_Body)
 
 

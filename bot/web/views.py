@@ -17,6 +17,8 @@ from bot.store.deliveries import Delivery
 from bot.store.engine import Tx
 from bot.store.ledger import Evidence, OpenAlert, TimelineEntry
 from bot.store.showing import Row
+from bot.web.answers import NotFoundError
+from bot.web.cursors import PAYMENT_ID
 
 
 class CustomerView(TypedDict):
@@ -104,6 +106,7 @@ class PaymentView(TypedDict):
     expires_at: str | None
     held_reason: str | None
     overpaid: bool
+    multi_link: bool
     links: list[LinkView]
     messages: list[MessageView]
     timeline: list[EventView]
@@ -143,6 +146,29 @@ def payment_view(tx: Tx, payment_ids: Sequence[str]) -> list[PaymentView]:
     ]
 
 
+def one_view(tx: Tx, payment_id: str) -> PaymentView:
+    """Read one payment.
+
+    Raises:
+        NotFoundError: there is none of this id.
+    """
+    # What is no id of ours never reaches the database, which would choke on a NUL.
+    found = payment_view(tx, [payment_id]) if PAYMENT_ID.fullmatch(payment_id) else []
+    if not found:
+        raise NotFoundError("there is no payment with this id")
+    return found[0]
+
+
+def must_exist(tx: Tx, payment_id: str) -> None:
+    """Check that there is a payment of this id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    if not PAYMENT_ID.fullmatch(payment_id) or payments.read(tx, payment_id) is None:
+        raise NotFoundError("there is no payment with this id")
+
+
 def _view(
     payment: Payment,
     customer: CustomerView,
@@ -167,6 +193,7 @@ def _view(
         "expires_at": _optional(payment.expires_at),
         "held_reason": payment.held_reason,
         "overpaid": payment.is_overpaid,
+        "multi_link": payment.is_multi_link,
         "links": links,
         "messages": messages,
         "timeline": [

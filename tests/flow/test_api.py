@@ -576,6 +576,42 @@ async def test_a_wrong_wish_to_send_again_is_named(local: Api, body: Json, field
     assert list(fields_of(await local.http.post(path, json=body))) == [field]
 
 
+async def replace(api: Api, payment_id: str, **body: object) -> httpx.Response:
+    return await api.http.post(f"/v1/payments/{payment_id}/replace", json=body)
+
+
+async def test_a_link_is_replaced_by_who_takes_the_risk_by_name(api: Api) -> None:
+    made = (await api.create()).json()
+    await api.make_link()
+    for body in ({}, {"accept_risk": True}, {"by": "Olga"}):
+        refused = await replace(api, made["id"], **body)
+        assert refused.status_code == 409
+        assert "may be able to pay both" in refused.json()["error"]["message"]
+    [link] = (await api.http.get(f"/v1/payments/{made['id']}")).json()["links"]
+    assert link["superseded"] is False
+    other = await replace(api, made["id"], accept_risk=True, by="Olga", uid="another")
+    assert other.status_code == 409
+    answer = await replace(api, made["id"], accept_risk=True, by="Olga", uid=link["uid"])
+    assert answer.status_code == 200
+    assert [each["superseded"] for each in answer.json()["links"]] == [True]
+    await api.make_link("https://web.example/other")
+    read = (await api.http.get(f"/v1/payments/{made['id']}")).json()
+    assert [each["superseded"] for each in read["links"]] == [True, False]
+    assert "decided by Olga" in " ".join(each["why"] for each in read["timeline"])
+    assert (await replace(api, "pay_none", accept_risk=True, by="Olga")).status_code == 404
+
+
+async def test_only_money_that_came_can_be_accepted_and_by_a_name(api: Api) -> None:
+    made = (await api.create()).json()
+    url = f"/v1/payments/{made['id']}/accept"
+    assert set(fields_of(await api.http.post(url, json={}))) == {"by"}
+    refused = await api.http.post(url, json={"by": "Olga"})
+    assert refused.status_code == 409
+    assert "no other amount" in refused.json()["error"]["message"]
+    unknown = await api.http.post("/v1/payments/pay_none/accept", json={"by": "Olga"})
+    assert unknown.status_code == 404
+
+
 async def test_a_link_is_drawn_once_it_is_there(api: Api) -> None:
     path = f"/v1/payments/{(await api.create(channel='web')).json()['id']}"
     assert (await api.http.get(f"{path}/qr.png")).status_code == 404
@@ -693,6 +729,8 @@ async def test_the_description_has_every_route_and_body(local: Api) -> None:
         "/payments/{payment_id}",
         "/payments/{payment_id}/cancel",
         "/payments/{payment_id}/resend",
+        "/payments/{payment_id}/replace",
+        "/payments/{payment_id}/accept",
         "/payments/{payment_id}/qr.png",
         "/schedules",
         "/schedules/{schedule_id}",
@@ -713,7 +751,10 @@ async def test_the_description_has_every_route_and_body(local: Api) -> None:
         "/staff/{staff_id}/role",
     }
     schemas = document["components"]["schemas"]
-    assert {"PaymentBody", "CustomerBody", "ResendBody", "PaymentView"} <= set(schemas)
+    assert {"PaymentBody", "CustomerBody", "ResendBody", "PaymentView"} | {
+        "ReplaceBody",
+        "AcceptBody",
+    } <= set(schemas)
     for reference in _references(document):
         assert reference.removeprefix("#/components/schemas/") in schemas
 

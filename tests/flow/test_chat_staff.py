@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -323,6 +324,55 @@ async def test_money_by_other_means_is_booked_by_name(service: Service, door: st
         service.sandbox.migo.approve(service.uid_of(paid))
         again = await service.until(paid, lambda seen: bool(seen["overpaid"]))
         assert again["status"] == "paid"
+        assert (await service.http.post(f"/v1/staff/{olga.id}/remove")).status_code == 200
+
+
+def _was_sent(seen: dict[str, Any]) -> bool:
+    return bool(messages_of(seen, "link", "accepted", "sent", "delivered", "read"))
+
+
+async def test_a_link_is_replaced_by_a_manager_who_takes_the_risk(
+    service: Service, door: str
+) -> None:
+    async with seller(service, door, "manager", "Olga") as olga:
+        customer = new_person(service)
+        charged = await olga.charges(customer.phone, "56.00")
+        linked = await service.until({"id": charged}, _was_sent)
+        old = linked["links"][0]
+        await olga.skips()
+        await olga.says(f"/reemplazar {charged}")
+        await olga.sees("¿", "Q56.00", "podría pagar los dos", old["reference"])
+        await olga.chooses("Sí, otro enlace")
+        await olga.proves()
+        await olga.has("Se hace otro enlace")
+        again = await service.until(linked, lambda seen: len(seen["links"]) == 2)
+        assert [link["superseded"] for link in again["links"]] == [True, False]
+        assert again["multi_link"] is True
+        await service.until(
+            again, lambda seen: sum(each["purpose"] == "link" for each in seen["messages"]) == 2
+        )
+        for uid in (each["uid"] for each in again["links"]):
+            service.sandbox.migo.approve(uid)
+        paid = await service.until(again, lambda seen: bool(seen["overpaid"]))
+        assert [each["kind"] for each in paid["alerts"]] == ["overpaid"]
+        assert (await service.http.post(f"/v1/staff/{olga.id}/remove")).status_code == 200
+
+
+async def test_another_amount_is_accepted_by_name(service: Service, door: str) -> None:
+    async with seller(service, door, "manager", "Olga") as olga:
+        charged = await olga.charges(new_person(service).phone, "57.00")
+        linked = await service.until({"id": charged}, _was_sent)
+        service.sandbox.migo.approve(service.uid_of(linked), amount_minor=5600)
+        await service.until_status(linked, "held")
+        await olga.skips()
+        await olga.says(f"/aceptar {charged}")
+        await olga.sees("Llegó Q56.00", "se pidió Q57.00")
+        await olga.chooses("Sí, aceptarlo")
+        await olga.proves()
+        await olga.has("Q56.00", "aceptado como pago")
+        paid = await service.until_status(linked, "paid")
+        assert [each for each in paid["alerts"] if each["kind"] == "mismatch"] == []
+        assert len([each for each in paid["messages"] if each["purpose"] == "receipt"]) == 1
         assert (await service.http.post(f"/v1/staff/{olga.id}/remove")).status_code == 200
 
 

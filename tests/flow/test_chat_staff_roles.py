@@ -26,6 +26,8 @@ _ANSWERS = {
     Command.RECEIPT: "no hay recibo",
     Command.WHY: "Historia de",
     Command.SETTLE: "otro medio",
+    Command.REPLACE: "podría pagar los dos",
+    Command.ACCEPT: "no tiene dinero por aceptar",
     Command.APPROVE: "visto bueno",
     Command.RESOLVE: "no está en disputa",
     Command.INVITE: "invitación a Telegram",

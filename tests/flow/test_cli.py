@@ -169,6 +169,37 @@ async def test_cancel_and_resend(shop: Shop) -> None:
     assert (unknown.exit_code, unknown.stderr.count("\n")) == (1, 1)
 
 
+async def test_a_link_is_replaced_after_a_yes(shop: Shop) -> None:
+    sent = await shop.json(*SEND, "--channel", "sms")
+    unsure = await shop.run("replace", sent["id"], "--by", "Olga")
+    assert (unsure.exit_code, unsure.stderr.count("\n")) == (2, 1)
+    assert "--yes" in unsure.stderr
+    done = await shop.run("replace", sent["id"], "--by", "Olga", "--yes")
+    assert done.exit_code == 0, done.output
+    assert "another link is being made" in done.stdout
+    await eventually(lambda: len(shop.sandbox.twilio.handsets.received_by(PHONE)) == 2)
+    shown = await shop.run("show", sent["id"])
+    assert "may be able to pay both links" in shown.stdout
+    assert "out of use" in shown.stdout
+
+
+async def test_another_amount_is_accepted(shop: Shop) -> None:
+    sent = await shop.json(*SEND, "--channel", "sms")
+    early = await shop.run("accept", sent["id"], "--by", "Olga")
+    assert (early.exit_code, early.stderr.count("\n")) == (1, 1)
+    shop.sandbox.migo.approve(sent["links"][0]["uid"], amount_minor=14000)
+    await shop.service.until_status(sent, "held")
+    done = await shop.run("accept", sent["id"], "--by", "Olga")
+    assert done.exit_code == 0, done.output
+    said = "is paid: 140.00 GTQ came instead of 150.00 GTQ, says Olga"
+    assert done.stdout == f"{sent['id']} {said}\n"
+    await eventually(
+        lambda: any(
+            "Q140.00" in str(each) for each in shop.sandbox.twilio.handsets.received_by(PHONE)
+        )
+    )
+
+
 async def test_the_token_is_found_beside_the_database(shop: Shop, tmp_path: Path) -> None:
     (tmp_path / "paybot.token").write_text(TOKEN + "\n")
     env = {"PAYBOT_URL": shop.service.base_url}

@@ -88,7 +88,7 @@ def test_every_verb_has_help_of_its_own(verb: str) -> None:
 
 
 def test_every_verb_that_prints_data_prints_json() -> None:
-    for verb in ("send", "show", "list", "cancel", "resend", "why", "doctor"):
+    for verb in ("send", "show", "list", "cancel", "resend", "why", "doctor", "replace", "accept"):
         assert "--json" in run(verb, "--help").stdout, verb
 
 
@@ -103,6 +103,8 @@ def test_every_verb_that_prints_data_prints_json() -> None:
         ("list", "--status", "gone"),
         ("list", "--limit", "0"),
         ("resend", "pay_1", "--channel", "web"),
+        ("replace", "pay_1", "--yes"),
+        ("accept", "pay_1"),
         ("sandbox", "--port", "70000"),
     ],
 )

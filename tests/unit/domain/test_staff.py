@@ -18,6 +18,8 @@ cancel     no     yes   yes     yes
 qr         no     yes   yes     yes
 receipt    no     yes   yes     yes
 settle     no     no    yes     yes
+replace    no     no    yes     yes
+accept     no     no    yes     yes
 approve    no     no    yes     yes
 talk       no     yes   yes     yes
 bulk       no     no    yes     yes
@@ -49,7 +51,7 @@ def test_no_cell_is_missing() -> None:
     }
     assert set(ALLOWED) == set(Role)
     assert set(NEEDS) == set(Command)
-    assert Action.CHARGE in MONEY_ACTIONS
+    assert {Action.CHARGE, Action.REPLACE, Action.ACCEPT} <= MONEY_ACTIONS
 
 
 @pytest.mark.parametrize(
