@@ -9,10 +9,10 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from bot.domain.money import Money
-from bot.domain.payment import MOVES, LinkStatus, PaymentStatus, fold_link
+from bot.domain.payment import MOVES, LinkStatus, PaymentStatus, came_of, fold_link
 from bot.store import links
 from bot.store.engine import Tx
-from bot.store.schema import alert, fact, ledger, link, outbox, payment
+from bot.store.schema import alert, fact, ledger, link, outbox, override, payment
 
 RETURNED = {PaymentStatus.REFUNDED, PaymentStatus.REVERSED}
 MONEY = RETURNED | {PaymentStatus.PAID}
@@ -21,6 +21,7 @@ MONEY = RETURNED | {PaymentStatus.PAID}
 def check_books(tx: Tx, ever_paid: set[str]) -> None:
     """Check everything; `ever_paid` collects the uids that were paid at some step."""
     _check_links(tx, ever_paid)
+    _check_replaced(tx)
     _check_receipts(tx, ever_paid)
     _check_ledger(tx)
     _check_alerts(tx)
@@ -48,6 +49,28 @@ def _check_links(tx: Tx, ever_paid: set[str]) -> None:
         )
     )
     assert hidden.all() == [], "I6"
+
+
+def _check_replaced(tx: Tx) -> None:
+    """An exposed link went out of use for a proof or by a person, and the payment tells it."""
+    rows = tx.run(
+        sa.select(
+            link.c.uid,
+            link.c.exposed_at,
+            link.c.unsent_proof,
+            link.c.payment_id,
+            override.c.payment_id.label("decided"),
+            payment.c.is_multi_link,
+        )
+        .join(payment, payment.c.id == link.c.payment_id)
+        .outerjoin(override, override.c.id == link.c.override_id)
+        .where(link.c.superseded_at.is_not(None))
+    )
+    for row in rows:
+        assert row.decided in (None, row.payment_id), row.uid
+        if row.exposed_at is not None and row.unsent_proof is None:
+            assert row.decided is not None, f"nobody decided on {row.uid}"
+            assert row.is_multi_link, f"not flagged: {row.payment_id}"
 
 
 def _check_receipts(tx: Tx, ever_paid: set[str]) -> None:
@@ -110,6 +133,7 @@ def _check_facts(tx: Tx) -> None:
     }
     for row in tx.run(sa.select(fact.c.uid, fact.c.payment_id)):
         assert row.payment_id == owners.get(row.uid), f"I15: {row.uid}"
+    _check_amounts(tx)
     paid = tx.run(
         sa.select(
             link.c.payment_id,
@@ -124,3 +148,26 @@ def _check_facts(tx: Tx) -> None:
     for row in paid:
         assert PaymentStatus(row.status) in MONEY, f"I15: {row.payment_id}"
         assert row.is_overpaid or row.number == 1, f"I15: {row.payment_id}"
+
+
+def _check_amounts(tx: Tx) -> None:
+    """I15: for every paid uid the books and its receipt name what came, and nothing else."""
+    paid = tx.run(
+        sa.select(link.c.uid, payment.c.amount_minor, payment.c.currency)
+        .join(payment, payment.c.id == link.c.payment_id)
+        .where(link.c.status == "paid")
+    )
+    for row in paid.all():
+        asked = Money(row.amount_minor, row.currency)
+        came = came_of(asked, links.facts_of(tx, row.uid))
+        assert came is not None
+        entries = tx.run(
+            sa.select(ledger.c.amount_minor, ledger.c.currency).where(
+                ledger.c.uid == row.uid, ledger.c.to_status.in_(MONEY)
+            )
+        )
+        assert (came.minor, came.currency) in [tuple(entry) for entry in entries], row.uid
+        receipt = outbox.c.key == f"receipt:{row.uid}"
+        said = tx.run(sa.select(outbox.c.payload).where(receipt)).scalar_one().get("came")
+        expected = None if came == asked else {"minor": came.minor, "currency": came.currency}
+        assert said == expected, row.uid
