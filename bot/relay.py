@@ -287,12 +287,14 @@ class Relay:
         while not self._is_drained:
             await _within(self._has_ended, _BEAT_S)
             self._has_ended.clear()
-            self._beat("relay.settle")
             await self._settle_rest()
 
     async def _settle_rest(self) -> None:
         """Write all outcomes known so far; what is not written is kept and tried again."""
+        self._beat("relay.settle")
         while self._ended:
+            # Calls go on ending meanwhile: under load this takes longer than a loop may stay away.
+            self._beat("relay.settle")
             batch, self._ended = self._ended, []
             if not await self._settle(batch):
                 self._ended = batch + self._ended

@@ -80,6 +80,7 @@ class Outbox:
         self.performer = Performer()
         self.time = Time()
         self.pace = Pace(self.time)
+        self.beats: list[str] = []
         self._numbers = itertools.count(1)
 
     async def owe(self, lane: ChannelName, count: int = 1, to: str = "someone") -> None:
@@ -126,6 +127,7 @@ class Outbox:
             new_token=lambda: f"token{next(self._numbers)}",
             clock=self.world.clock,
             metrics=Metrics(),
+            beat=self.beats.append,
             width=width,
         )
 
@@ -226,6 +228,24 @@ async def test_an_outcome_that_cannot_be_written_is_kept_until_it_can(
     async with box.relaying():
         await box.until("done", 1)
     assert len(box.performer.begun) == 1
+
+
+async def test_a_settler_that_always_has_more_to_write_beats_all_the_same(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under a load above what can be written, or for as long as the database is away."""
+    failing = _failing(50)
+    beats_before: list[int] = []
+
+    def settle(tx: object, *rest: object) -> None:
+        beats_before.append(box.beats.count("relay.settle"))
+        failing(tx, *rest)
+
+    monkeypatch.setattr(outgoing, "settle", settle)
+    await box.owe(ChannelName.SMS)
+    async with box.relaying():
+        await box.until("done", 1)
+    assert beats_before[-1] - beats_before[0] > 10
 
 
 async def test_one_row_that_cannot_be_settled_holds_up_no_other(
