@@ -33,6 +33,8 @@ def mail_of(number: int) -> str:
 class Crowd:
     """The load on one service with its sandbox."""
 
+    sellers = SELLERS
+
     def __init__(self, sandbox: Sandbox, ports: list[int], chance: random.Random) -> None:
         self._sandbox = sandbox
         self.ports = ports
@@ -58,7 +60,7 @@ class Crowd:
         return sum(len(bodies) for bodies in self.acked.values())
 
     def start(self) -> None:
-        works = [self._sell] * SELLERS + [self._pay] * PAYERS + [self._notice]
+        works = [self._sell] * self.sellers + [self._pay] * PAYERS + [self._notice]
         self._tasks = [
             asyncio.create_task(work(self.ports[number % len(self.ports)]))
             for number, work in enumerate(works)

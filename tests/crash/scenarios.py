@@ -19,6 +19,7 @@ from tests.crash import (
     points,
     powerloss,
     races,
+    soak,
     stops,
 )
 from tests.crash.report import Report
@@ -136,6 +137,11 @@ async def _backup_postgres(place: Place, count: int) -> Report:
     return await backups.database_dumped(place.postgres_url, times=count, seed=place.seed)
 
 
+async def _soak(place: Place, count: int) -> Report:
+    assert place.postgres_url is not None
+    return await soak.soak(place.postgres_url, for_s=count, seed=place.seed)
+
+
 async def _schema(place: Place, count: int) -> Report:
     return await described.described(examples=count, seed=place.seed)
 
@@ -160,6 +166,8 @@ SCENARIOS = {
     "chaos": Scenario(_chaos, 300, 4),
     "db": Scenario(_db, 60, 2, needs_postgres=True),
     "redis": Scenario(_redis, 200, 3, needs_postgres=True),
+    # Its count is seconds.
+    "soak": Scenario(_soak, 600, 0, needs_postgres=True),
     "powerloss": Scenario(_powerloss, 20_000, 100),
     "machine-sqlite": Scenario(_machine_sqlite, 2_000_000, 100),
     "machine-postgres": Scenario(_machine_postgres, 200_000, 50, needs_postgres=True),

@@ -71,7 +71,8 @@ def _run(name: str, scenario: Scenario, place: Place, count: int) -> bool:
         report = asyncio.run(scenario.run(place, times))
     except Exception as error:  # noqa: BLE001 - the others are to run all the same
         report = Report(name, {"seed": place.seed}, [f"{type(error).__name__}: {error}"])
-    report.figures["took"] = f"{time.monotonic() - began:.0f}s"
+    report.figures.setdefault("seed", place.seed)
+    report.figures.setdefault("secs", time.monotonic() - began)
     print(report.line(), flush=True)
     return report.is_ok
 
