@@ -164,7 +164,9 @@ async def test_five_wrong_pins_lock_and_the_right_one_waits(service: Service) ->
 
 async def test_a_pin_is_never_kept_or_said_again(service: Service) -> None:
     async with seller(service, "whatsapp") as marta:
-        await marta.charges(new_person(service).phone)
+        charged = await marta.charges(new_person(service).phone)
+        await service.until_message({"id": charged}, "link", "delivered", "read")
+        await marta.skips()
         await marta.says(PIN)
         await marta.sees("No estoy esperando un PIN")
         for table, column in (
