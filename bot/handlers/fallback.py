@@ -5,6 +5,7 @@ from bot.domain.payment import Alert
 from bot.handlers import handoff
 from bot.handlers.planning import alarm, has_no_reader, plan_create
 from bot.handlers.rules import Rules
+from bot.handlers.series import take_back
 from bot.store import deliveries, handing, ledger, links, outbox
 from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
@@ -27,6 +28,7 @@ def next_channel(
     if found is None and item.purpose in _NEED_NOT_ARRIVE:
         outbox.end(tx, item.id, "cancelled", error=why)
         decide(tx, item, f"{_name(item)} let go", why)
+        take_back(tx, [item.id] if item.purpose is Purpose.REMINDER else [])
         return
     if found is None:
         outbox.end(tx, item.id, "dead", error=why)

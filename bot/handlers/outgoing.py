@@ -33,6 +33,7 @@ from bot.handlers.invitation import invite_where_missing
 from bot.handlers.outages import tell_unsettled
 from bot.handlers.planning import alarm
 from bot.handlers.rules import Rules
+from bot.handlers.series import take_back
 from bot.store import batches, deliveries, ledger, links, outbox
 from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
@@ -149,6 +150,8 @@ def _drop(tx: Tx, item: OutboxItem, why: str) -> None:
     if item.payment is not None:
         what = "link" if item.purpose is None else item.purpose.value
         ledger.decide(tx, item.payment.id, f"{what} not sent", why, outbox_id=item.id)
+    if item.purpose is Purpose.REMINDER and item.tries > 1:
+        take_back(tx, [item.id])
 
 
 def _expose(tx: Tx, rules: Rules, items: Sequence[OutboxItem]) -> set[int]:

@@ -178,7 +178,10 @@ def cancel_payment(tx: Tx, payment_id: str, *, by: str) -> Payment:
 
 def stop_asking(tx: Tx, payment: Payment, *, why: str) -> None:
     """Cancel every waiting message that asks for this money, and links not yet made."""
-    outbox.cancel_waiting(tx, payment_id=payment.id, purposes=ASKING, why=why, with_create=True)
+    gone = outbox.cancel_waiting(
+        tx, payment_id=payment.id, purposes=ASKING, why=why, with_create=True
+    )
+    series.take_back(tx, gone)
     links.drop_planned(tx, payment.id, why=why)
 
 

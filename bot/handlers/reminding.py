@@ -25,7 +25,7 @@ from bot.domain.reminding import (
 )
 from bot.handlers.reminder_books import Shelf, planned_of, shelf_of
 from bot.handlers.rules import Rules
-from bot.handlers.series import GIVE_UP, plan, row_of
+from bot.handlers.series import GIVE_UP, plan, row_of, take_back
 from bot.store import handing, ledger, outbox, reminder_rows, reminding
 from bot.store.engine import Tx
 from bot.store.ledger import Decision
@@ -116,7 +116,7 @@ def _go(tx: Tx, batch: _Batch, item: OutboxItem, rows: Sequence[Waiting]) -> Non
         left = tuple(name for name in series.payment.route if name != first.channel)
         _follow(batch, _owner(item), row, (first.channel, left), tx.now)
         if row is not first:
-            outbox.end(tx, row.outbox_id, "cancelled", error=f"in one message, row {item.id}")
+            outbox.end(tx, row.outbox_id, "cancelled", error=reminder_rows.went_along(item.id))
     tone = follow(book, first, tx.now).tone
     payload: dict[str, object] = {"day": first.day.isoformat(), "tone": tone.value}
     along = list(dict.fromkeys([*_along(item), *(row.payment_id for row in rows[1:])]))
@@ -221,16 +221,22 @@ def _hold_back(
                 Decision(row.payment_id, f"reminder over {name}", text, item.id, tx.now)
             )
         case Skip(rule=rule, why=why):
-            outbox.end(tx, item.id, "cancelled", error=why)
+            _end(tx, item, why)
             text = f"{rule}: {why}"
             batch.decisions.append(Decision(row.payment_id, "reminder not sent", text, item.id))
             _follow(batch, _owner(item), row, (row.channel, row.route_left), tx.now)
         case Never(rule=rule, why=why):
-            outbox.end(tx, item.id, "cancelled", error=why)
+            _end(tx, item, why)
             text = f"{rule}: {why}"
             batch.decisions.append(Decision(row.payment_id, "reminder not sent", text, item.id))
         case _:
             assert_never(verdict)
+
+
+def _end(tx: Tx, item: OutboxItem, why: str) -> None:
+    outbox.end(tx, item.id, "cancelled", error=why)
+    if item.tries > 1:
+        take_back(tx, [item.id])
 
 
 def _written(tx: Tx, batch: _Batch) -> list[OutboxItem]:

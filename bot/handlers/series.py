@@ -144,6 +144,17 @@ def forget_day(tx: Tx, rules: Rules, payment: Payment) -> None:
             begin(tx, rules, payment)
 
 
+def take_back(tx: Tx, outbox_ids: Sequence[int]) -> None:
+    """Undo what reminders that are over took at their claim, where surely none of them left.
+
+    Their dates are free again and count for nothing, and what was to go along waits again.
+    """
+    for slot in reminder_rows.free_dates(tx, outbox_ids) if outbox_ids else ():
+        reminder_rows.bring_back(tx, slot)
+        why = "it surely never left, and its date is free again"
+        ledger.decide(tx, slot.payment_id, "reminder taken back", why, outbox_id=slot.outbox_id)
+
+
 def cancel_waiting(tx: Tx, payment_id: str, *, why: str) -> None:
     """Cancel what waits of a payment's series."""
     outbox.cancel_waiting(tx, payment_id=payment_id, purposes=(Purpose.REMINDER,), why=why)

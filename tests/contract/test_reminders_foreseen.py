@@ -17,6 +17,7 @@ from bot.handlers import payment as payment_handler
 from bot.store import conversations, people
 from bot.store.engine import Tx
 from bot.store.outbox import MIGO_LANE
+from bot.store.schema import metadata
 from channels.base import Address, ChannelName, DeliveryState
 from tests.contract.databases import copy_of
 from tests.contract.reminders import MORNING, Life
@@ -83,18 +84,39 @@ async def test_a_month_goes_as_foreseen(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         world = World(copy_of(sqlite_template, Path(folder) / "paybot.db"))
-        world.set_rules(
-            reminding=REMINDING,
-            time_zone="America/Guatemala",
-            staff=None,
-            link_ttl=timedelta(days=40),
-        )
-        world.clock.now = MORNING
+        set_out(world)
         world.store.open()
         try:
             await a_month(Life(world), payments, sorted(events, key=lambda each: each.hour))
         finally:
             await world.store.close()
+
+
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(asked, min_size=1, max_size=4), st.lists(happens, max_size=4))
+async def test_any_month_goes_as_foreseen_on_either_engine(
+    world: World, payments: list[Asked], events: list[Happens]
+) -> None:
+    await world.run(forget_all)
+    set_out(world)
+    await a_month(Life(world), payments, sorted(events, key=lambda each: each.hour))
+
+
+def forget_all(tx: Tx) -> None:
+    for table in reversed(metadata.sorted_tables):
+        tx.run(table.delete())
+
+
+def set_out(world: World) -> None:
+    world.set_rules(
+        reminding=REMINDING,
+        time_zone="America/Guatemala",
+        staff=None,
+        link_ttl=timedelta(days=40),
+    )
+    world.clock.now = MORNING
 
 
 async def a_month(life: Life, payments: list[Asked], events: list[Happens]) -> None:

@@ -302,3 +302,35 @@ async def test_a_preview_that_is_cut_says_so(life: Life) -> None:
             partial(preview.foreseen_reminders, rules=life.world.rules, until=until, limit=limit)
         )
         assert (len(rows), told) == (min(limit, 3), is_cut)
+
+
+async def test_a_list_whose_first_debt_ends_before_it_left_goes_for_the_others(
+    life: Life,
+) -> None:
+    for concept in ("Enero", "Febrero"):
+        await life.create(concept=concept, route=("sms",))
+    await life.work()
+    life.world.clock.advance(days=1)
+    item = await life.world.claim_one("sms")
+    [other] = cast("list[str]", item.payload["with"])
+    await life.world.settle(item, RetryLater("not now"))
+    first = str(item.payment and item.payment.id)
+    await life.world.run(lambda tx: payment_handler.cancel_payment(tx, first, by="ana"))
+    assert (
+        "reminder taken back: it surely never left, and its date is free again"
+        in await life.world.decisions(first)
+    )
+    assert await as_foreseen(life) == ["01-06 sms", "01-08 sms", "01-13 sms"]
+    assert {went.payment_id for went in life.went} == {other}
+
+
+async def test_a_reminder_that_is_refused_everywhere_counts_for_nothing(life: Life) -> None:
+    made = await life.create(route=("sms",))
+    await life.work()
+    life.world.clock.advance(days=1)
+    item = await life.world.claim_one("sms")
+    await life.world.settle(item, Refused("no such number"))
+    assert await life.world.select("select * from reminder_slot") == []
+    assert any(
+        line.startswith("reminder taken back") for line in await life.world.decisions(made.id)
+    )
