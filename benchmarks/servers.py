@@ -15,6 +15,7 @@ import uvloop
 
 from benchmarks.callbacks import SECRET
 from bot.coordination import open_coordination
+from bot.domain.calendars import Reminding, read_packs
 from bot.domain.delivery import Purpose
 from bot.domain.money import Money
 from bot.handlers.facts import on_link_made
@@ -35,6 +36,7 @@ from bot.web.webhooks import Doors
 from bot.wiring import read_report
 from channels.base import ChannelName
 
+COUNTRIES = Path(__file__).resolve().parents[1] / "bot" / "domain" / "countries.toml"
 RULES = Rules(
     couriers=frozenset({ChannelName.SMS}),
     reports=frozenset(),
@@ -43,6 +45,7 @@ RULES = Rules(
     dispatches=Dispatches.UNKNOWN,
     new_id=lambda: secrets.token_hex(8),
     random=lambda: 0.5,
+    reminding=Reminding(packs=read_packs(COUNTRIES.read_text("utf-8"))),
 )
 
 

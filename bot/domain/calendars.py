@@ -81,6 +81,7 @@ def _zone(name: str) -> ZoneInfo | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def instant(day: date, at: time, zone: ZoneInfo) -> datetime:
     """The moment when a clock there shows this: the first of two, or the next where it is skipped.
 
@@ -126,9 +127,9 @@ def holiday(code: str, day: date) -> str | None:
     return _holidays(code, day.year).get(day)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """A merchant's hours inside what a country allows."""
+    """A merchant's hours inside what a country allows; one object of each serves all customers."""
 
     merchant: tuple[Hours, ...]
     pack: CountryPack
@@ -142,7 +143,9 @@ class Window:
         Raises:
             NeverOpenError: there is none within 400 days.
         """
-        at = at.astimezone(UTC)
+        return _next_open(self, at.astimezone(UTC), zone)
+
+    def _look_for_open(self, at: datetime, zone: ZoneInfo) -> datetime:
         if self._is_open(at, zone):
             return at
         first = at.astimezone(zone).date()
@@ -203,6 +206,12 @@ class Window:
             yield turn
 
 
+# Many customers of a country are judged at the same moment, and planned for the same dates.
+@lru_cache(maxsize=4096)
+def _next_open(window: Window, at: datetime, zone: ZoneInfo) -> datetime:
+    return window._look_for_open(at, zone)
+
+
 @dataclass(frozen=True, slots=True)
 class Reminding:
     """What a merchant decided about reminders.
@@ -220,7 +229,12 @@ class Reminding:
     cap_week: int = 2
     gap: timedelta = timedelta(hours=20)
     max_steps: int = 3
+    _windows: dict[str, Window] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def window(self, region: str | None) -> Window:
         """The hours for customers of a country."""
-        return Window(self.hours, pack_of(self.packs, region))
+        pack = pack_of(self.packs, region)
+        known = self._windows.get(pack.code)
+        if known is None:
+            known = self._windows[pack.code] = Window(self.hours, pack)
+        return known

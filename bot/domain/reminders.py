@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import assert_never
 
 from bot.domain.calendars import MAX_STEPS
@@ -214,6 +215,7 @@ class Planned:
     day: date
 
 
+@lru_cache(maxsize=4096)
 def dates_of(plan: Plan, times: Times) -> tuple[Planned, ...]:
     """The series of a payment in order, one a date.
 

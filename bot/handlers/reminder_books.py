@@ -60,7 +60,8 @@ def shelf_of(
         tx: the transaction.
         rules: the rules of this installation.
         customer_ids: whose.
-        claimed: reminders that are being decided on, which have not asked anybody yet.
+        claimed: reminders that are being decided on, which have not asked anybody yet; in the
+            books they wait behind the others, in this order.
         coming: links that will be made, by whose they are.
         lock: take the customers, and what waits for them, until the transaction ends.
     """
@@ -83,6 +84,8 @@ def shelf_of(
     for row in waiting:
         if (planned := planned_of(row.payload)) is not None:
             queued.setdefault(row.customer_id, []).append(_waiting(row, planned))
+    for item in claimed:
+        queued.setdefault(owner_of(item), []).append(_claimed(item))
     undecided = {item.id for item in claimed}
     reports = {name.value for name in rules.reports}
     asks = reminding.asks_of(tx, customer_ids, reports=reports, but=undecided)
@@ -202,6 +205,29 @@ def planned_of(payload: Mapping[str, object]) -> Planned | None:
         return Planned(Tone(str(payload["tone"])), date.fromisoformat(str(payload["day"])))
     except (KeyError, ValueError):
         return None
+
+
+def owner_of(item: OutboxItem) -> int:
+    """Whose reminder a claimed row is."""
+    if item.customer is None or item.payment is None:
+        raise TypeError("a reminder belongs to a payment and its customer")
+    return item.customer.id
+
+
+def _claimed(item: OutboxItem) -> Waiting:
+    planned = planned_of(item.payload)
+    if item.payment is None or item.channel is None or planned is None:
+        raise TypeError("a reminder belongs to a step of a payment's series and has a channel")
+    return Waiting(
+        outbox_id=item.id,
+        payment_id=item.payment.id,
+        day=planned.day,
+        tone=planned.tone,
+        channel=item.channel.value,
+        not_before=item.not_before,
+        is_fresh=item.tries == 1,
+        route_left=item.route_left,
+    )
 
 
 def _waiting(row: WaitingRow, planned: Planned) -> Waiting:

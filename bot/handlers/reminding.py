@@ -23,7 +23,7 @@ from bot.domain.reminding import (
     is_followed,
     judge,
 )
-from bot.handlers.reminder_books import Shelf, planned_of, shelf_of
+from bot.handlers.reminder_books import Shelf, owner_of, shelf_of
 from bot.handlers.rules import Rules
 from bot.handlers.series import GIVE_UP, plan, row_of, take_back
 from bot.store import handing, ledger, outbox, reminder_rows, reminding
@@ -53,22 +53,19 @@ def admit(tx: Tx, rules: Rules, items: Sequence[OutboxItem]) -> list[OutboxItem]
     """
     if not items:
         return []
-    owners = sorted({_owner(item) for item in items})
-    batch = _Batch(shelf_of(tx, rules, owners, claimed=items, lock=True))
-    books = batch.shelf.books
-    claimed: dict[int, list[tuple[OutboxItem, Waiting]]] = {}
+    mine: dict[int, list[OutboxItem]] = {}
     for item in items:
-        claimed.setdefault(_owner(item), []).append((item, _claimed(item)))
-    for owner, mine in claimed.items():
-        known = books[owner]
-        books[owner] = replace(known, waiting=(*known.waiting, *(row for _, row in mine)))
-        for number, (item, row) in enumerate(mine, 1):
-            _decide_one(tx, batch, item, row, is_last=number == len(mine))
+        mine.setdefault(owner_of(item), []).append(item)
+    batch = _Batch(shelf_of(tx, rules, sorted(mine), claimed=items, lock=True))
+    for owner, claimed in mine.items():
+        rows = {row.outbox_id: row for row in batch.shelf.books[owner].waiting}
+        for number, item in enumerate(claimed, 1):
+            _decide_one(tx, batch, item, rows[item.id], is_last=number == len(claimed))
     return _written(tx, batch)
 
 
 def _decide_one(tx: Tx, batch: _Batch, item: OutboxItem, row: Waiting, *, is_last: bool) -> None:
-    owner = _owner(item)
+    owner = owner_of(item)
     book = batch.shelf.books[owner]
     if row not in book.waiting:
         return  # it went along with another
@@ -81,50 +78,29 @@ def _decide_one(tx: Tx, batch: _Batch, item: OutboxItem, row: Waiting, *, is_las
         batch.shelf.books[owner] = after(book, row, verdict, tx.now)
 
 
-def _owner(item: OutboxItem) -> int:
-    if item.customer is None or item.payment is None:
-        raise TypeError("a reminder belongs to a payment and its customer")
-    return item.customer.id
-
-
-def _claimed(item: OutboxItem) -> Waiting:
-    planned = planned_of(item.payload)
-    if item.payment is None or item.channel is None or planned is None:
-        raise TypeError("a reminder belongs to a step of a payment's series and has a channel")
-    return Waiting(
-        outbox_id=item.id,
-        payment_id=item.payment.id,
-        day=planned.day,
-        tone=planned.tone,
-        channel=item.channel.value,
-        not_before=item.not_before,
-        is_fresh=item.tries == 1,
-        route_left=item.route_left,
-    )
-
-
 def _go(tx: Tx, batch: _Batch, item: OutboxItem, rows: Sequence[Waiting]) -> None:
     """Let a reminder go, with the others that it takes along, and plan what follows each."""
-    book = batch.shelf.books[_owner(item)]
+    book = batch.shelf.books[owner_of(item)]
     today = book.day_of(tx.now)
     first = rows[0]
-    for row in rows:
+    follows = [follow(book, row, tx.now) for row in rows]
+    for row, later in zip(rows, follows, strict=True):
         series = batch.shelf.series[row.payment_id]
-        later = follow(book, row, tx.now)
         batch.slots.append(Slot(row.payment_id, today, first.outbox_id))
-        batch.decisions.append(_sent(book, row, first, later))
         left = tuple(name for name in series.payment.route if name != first.channel)
-        _follow(batch, _owner(item), row, (first.channel, left), tx.now)
+        next_at = _follow(batch, book, row, later, (first.channel, left))
+        batch.decisions.append(_sent(book, row, first, later, next_at))
         if row is not first:
             outbox.end(tx, row.outbox_id, "cancelled", error=reminder_rows.went_along(item.id))
-    tone = follow(book, first, tx.now).tone
+    tone = follows[0].tone
     payload: dict[str, object] = {"day": first.day.isoformat(), "tone": tone.value}
     along = list(dict.fromkeys([*_along(item), *(row.payment_id for row in rows[1:])]))
     if along:
         payload["with"] = along
         reminder_rows.set_payload(tx, item.id, payload)
-    said: dict[str, object] = {**payload, "tone": _said(tone, first.day, today).value}
-    batch.going[item.id] = replace(item, payload={**said, **_debts(tx, batch, item, along)})
+    payload["tone"] = _said(tone, first.day, today).value
+    said = {**payload, **_debts(tx, batch, item, along)}
+    batch.going[item.id] = item if said == item.payload else replace(item, payload=said)
 
 
 def _said(tone: Tone, day: date, today: date) -> Tone:
@@ -135,15 +111,17 @@ def _said(tone: Tone, day: date, today: date) -> Tone:
 
 
 def _follow(
-    batch: _Batch, owner: int, row: Waiting, where: tuple[str, tuple[str, ...]], now: datetime
-) -> None:
-    """Plan what comes next in the series of a row that is over."""
-    book = batch.shelf.books[owner]
-    rest = follow(book, row, now).rest
-    if rest and not is_followed(book, row):
-        series = batch.shelf.series[row.payment_id]
+    batch: _Batch, book: Book, row: Waiting, later: Follow, where: tuple[str, tuple[str, ...]]
+) -> datetime | None:
+    """Plan what comes next in the series of a row that is over; give when, if anything does."""
+    if not later.rest:
+        return None
+    step = later.rest[0]
+    at = book.on(step.day)
+    if not is_followed(book, row):
         to = (ChannelName(where[0]), where[1])
-        batch.following.append(row_of(series, rest[0], book.on(rest[0].day), to))
+        batch.following.append(row_of(batch.shelf.series[row.payment_id], step, at, to))
+    return at
 
 
 def _along(item: OutboxItem) -> list[str]:
@@ -191,14 +169,15 @@ def _debt(series: Series) -> dict[str, object]:
     }
 
 
-def _sent(book: Book, row: Waiting, first: Waiting, later: Follow) -> Decision:
+def _sent(
+    book: Book, row: Waiting, first: Waiting, later: Follow, next_at: datetime | None
+) -> Decision:
     tone = later.tone.value
     why = f"step of {row.day}, {tone}; over {first.channel}, to the customer's {book.zone.key} day"
     if row is not first:
         why += f"; in one message with {first.payment_id}"
     if later.missed:
         why += f"; {later.missed} earlier left out, one catch-up only"
-    next_at = book.on(later.rest[0].day) if later.rest else None
     return Decision(row.payment_id, "reminder sent", why, first.outbox_id, next_at)
 
 
@@ -224,7 +203,9 @@ def _hold_back(
             _end(tx, item, why)
             text = f"{rule}: {why}"
             batch.decisions.append(Decision(row.payment_id, "reminder not sent", text, item.id))
-            _follow(batch, _owner(item), row, (row.channel, row.route_left), tx.now)
+            book = batch.shelf.books[owner_of(item)]
+            later = follow(book, row, tx.now)
+            _follow(batch, book, row, later, (row.channel, row.route_left))
         case Never(rule=rule, why=why):
             _end(tx, item, why)
             text = f"{rule}: {why}"
@@ -245,7 +226,7 @@ def _written(tx: Tx, batch: _Batch) -> list[OutboxItem]:
     going = []
     for item in batch.going.values():
         if item.payment is not None and item.payment.id in taken:
-            book = batch.shelf.books[_owner(item)]
+            book = batch.shelf.books[owner_of(item)]
             at = book.on(book.day_of(tx.now) + timedelta(days=1))
             reminder_rows.put_off(tx, item.id, at=at, give_up_at=at + GIVE_UP, why="slot: taken")
             continue
