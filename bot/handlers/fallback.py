@@ -11,7 +11,7 @@ from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
 from channels.base import ChannelName
 
-_NEED_NOT_ARRIVE = frozenset({Purpose.REMINDER, Purpose.INVITE})
+NEED_NOT_ARRIVE = frozenset({Purpose.REMINDER, Purpose.INVITE})
 """Nobody need look: the link itself is there."""
 
 
@@ -25,7 +25,7 @@ def next_channel(
     whose Migo channel fits.
     """
     found = rules.next_courier(item.route_left)
-    if found is None and item.purpose in _NEED_NOT_ARRIVE:
+    if found is None and item.purpose in NEED_NOT_ARRIVE:
         outbox.end(tx, item.id, "cancelled", error=why)
         decide(tx, item, f"{_name(item)} let go", why)
         take_back(tx, [item.id] if item.purpose is Purpose.REMINDER else [])

@@ -28,7 +28,13 @@ from bot.handlers import bulk, cards, delivery, reminding
 from bot.handlers.adoption import adopt
 from bot.handlers.consent import learn_block
 from bot.handlers.creation import give_up_create, on_create_outcome
-from bot.handlers.fallback import decide, next_channel, tell_misconfigured, tell_undeliverable
+from bot.handlers.fallback import (
+    NEED_NOT_ARRIVE,
+    decide,
+    next_channel,
+    tell_misconfigured,
+    tell_undeliverable,
+)
 from bot.handlers.invitation import invite_where_missing
 from bot.handlers.outages import tell_unsettled
 from bot.handlers.planning import alarm
@@ -88,6 +94,8 @@ def _is_in_time(tx: Tx, rules: Rules, item: OutboxItem) -> bool:
     why = "nobody was there to send it in its time"
     if item.kind == outbox.CREATE_LINK:
         give_up_create(tx, rules, item, why)
+    elif item.purpose in NEED_NOT_ARRIVE:
+        outbox.end(tx, item.id, "cancelled", error=why)
     else:
         outbox.end(tx, item.id, "dead", error=why)
         tell_undeliverable(tx, rules, item, why)

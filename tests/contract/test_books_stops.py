@@ -298,3 +298,16 @@ async def test_one_payment_that_moved_does_not_stop_the_others_from_expiring(
     assert await world.run(payment_handler.expire_payments) == 1
     assert await world.status(first.id) is PaymentStatus.PAID
     assert await world.status(second.id) is PaymentStatus.EXPIRED
+
+
+async def test_an_invitation_that_nobody_sent_in_its_time_is_let_go(world: World) -> None:
+    made = await world.create(("telegram", "sms"))
+    await world.make_link("u1")
+    assert await world.claim("telegram") == []
+    await world.accept("sms", "out u1")
+    world.clock.advance(hours=25)
+    assert await world.claim("sms") == []
+    rows = await world.select("select status from outbox where purpose = 'invite'")
+    assert rows == [("cancelled",)]
+    assert await world.alerts() == []
+    assert await world.status(made.id) is PaymentStatus.LINKED
