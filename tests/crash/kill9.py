@@ -35,6 +35,7 @@ ROUND = 100
 
 MOST_ALIVE_S = 0.25
 ANSWER_WITHIN_S = 5.0
+RECOVERED_WITHIN_S, RESTED_WITHIN_S = 2.0, 60.0
 STUCK_A_KILL = 30
 """What dead workers hold stays held for a lease, and must not keep new payments from coming."""
 
@@ -262,6 +263,11 @@ def _report(engine: str, cycles: int, seed: int, tally: Tally, took_s: float) ->
     report.must(counts["parked_left"] == 0, "facts are parked for ever")
     report.must_bite(counts["acked"], "acknowledged callbacks")
     report.must_bite(cycles < ROUND or counts["orphans"], "orphans: nobody died in a create")
+    # A few starts on a busy machine tell nothing of how long one takes.
+    is_slow = cycles >= ROUND and share(tally.ready, 95) > RECOVERED_WITHIN_S
+    report.must(not is_slow, f"recovery p95 above {RECOVERED_WITHIN_S:.0f} s")
+    is_restless = max(tally.quiesce, default=0) > RESTED_WITHIN_S
+    report.must(not is_restless, f"not at rest within {RESTED_WITHIN_S:.0f} s")
     report.figures["recovery_p50"] = seconds(share(tally.ready, 50))
     report.figures["p95"] = seconds(share(tally.ready, 95))
     report.figures["max"] = seconds(max(tally.ready, default=0))

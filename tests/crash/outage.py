@@ -25,6 +25,11 @@ from tests.services import (
 
 PAUSED = 0.3
 """How many of the outages of a database are those of one that hangs."""
+MANY = 10
+_SPOOLED = """
+    select count(*) from inbox where source = 'migo' and not_before > received_at + 100000
+"""
+"""What came into the inbox later than to us, by more than a commit takes."""
 UP_S, DOWN_S = (0.5, 2.0), (0.0, 2.0)
 Hurt = Callable[[], Awaitable[None]]
 
@@ -99,8 +104,10 @@ async def _without_database(server: PostgresServer, restarts: int, seed: int) ->
         async with Afflicted(Path(name), server.url, tally, chance) as service:
             await service.suffer(hurt, restarts)
             report = _report("db", service, tally, seed)
-    report.figures |= {"restarts": restarts, "down_s": down_s}
+            [(spooled,)] = await service.select(_SPOOLED)
+    report.figures |= {"restarts": restarts, "down_s": down_s, "spooled": spooled}
     report.must_bite(down_s > 0, "the database was never away")
+    report.must_bite(restarts < MANY or spooled, "nothing was ever spooled")
     return report
 
 
@@ -149,6 +156,7 @@ def _report(name: str, service: Afflicted, tally: Tally, seed: int) -> Report:
     report.figures |= {"acked": counts["acked"], "payments": counts["payments"]}
     report.figures |= {"paid": counts["paid"], "migo_5xx": refused}
     report.must(not refused, f"Migo was answered 5xx: {dict(service.crowd.told)}")
+    report.none_of("migo_unanswered", [0] * service.crowd.told[0])
     report.none_of("lost", tally.lost)
     report.none_of("receipts_missing", tally.missing)
     report.none_of("multi_exposed", tally.exposed)

@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 
 _ANSWER_S = 20.0
+_IDLE_S = 5.0
+"""The server ends a connection that is idle for longer than twice that, which is no fault."""
 
 
 def request(
@@ -35,6 +38,7 @@ class Line:
     def __init__(self, port: int) -> None:
         self.port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used_at = 0.0
 
     async def exchange(self, data: bytes) -> tuple[int, bytes]:
         """Status and body of the answer; status 0 where none came, and a short pause."""
@@ -47,6 +51,9 @@ class Line:
             return 0, b""
 
     async def _exchange(self, data: bytes) -> tuple[int, bytes]:
+        if time.monotonic() - self._used_at > _IDLE_S:
+            self.close()
+        self._used_at = time.monotonic()
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self.port)
         reader, writer = self._streams
