@@ -222,12 +222,17 @@ def print_payment(payment: Json) -> None:
             ("send at", display.local_time(payment["send_at"])),
             ("due at", display.local_time(payment["due_at"])),
             ("expires at", display.local_time(payment["expires_at"])),
-            *[(f"link ({_link_state(link)})", link["url"]) for link in payment["links"]],
+            *[(f"link ({_link_state(link)})", _link_shown(link)) for link in payment["links"]],
         ]
     )
     _print_messages(payment)
     _print_timeline(payment)
     _print_alerts(payment)
+
+
+def _link_shown(link: Json) -> str:
+    """Its URL, where it may be told; one out of use, or not sent yet, has a reference only."""
+    return str(link["url"] or link["reference"] or link["uid"])
 
 
 def _link_state(link: Json) -> str:

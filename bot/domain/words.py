@@ -26,7 +26,8 @@ _ONLY_ALONE = _STOPS | {
 }
 """Words that mean this only as the whole message: "no", "alta" and "para" occur in any sentence."""
 
-_REFERENCE = re.compile(r"(?=[^\s]*[0-9])[A-Za-z0-9][A-Za-z0-9._/#-]{2,63}")
+# What is as long as Migo's uid is a name too, digits or none: no word is.
+_REFERENCE = re.compile(r"(?=[^\s]*[0-9]|[^\s]{20})[A-Za-z0-9][A-Za-z0-9._/#-]{2,63}")
 _CLAUSES = re.compile(r"[,.;:!?¿¡()\n]+")
 _NOT_LETTERS = re.compile(r"[^a-z0-9 ]+")
 

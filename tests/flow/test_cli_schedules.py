@@ -82,6 +82,6 @@ async def test_the_preview_lists_what_is_planned(shop: Shop) -> None:
 
 
 async def test_an_id_that_is_none_is_said_so(shop: Shop) -> None:
-    for wrong, code in (("../x", 2), ("sch_nobody", 1)):
+    for wrong, code in (("../x", 2), ("sch_nobody", 2)):
         result = await shop.run("schedule", "show", wrong)
         assert (result.exit_code, result.stderr.count("\n")) == (code, 1)

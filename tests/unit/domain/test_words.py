@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.words import WORDS, Word, fold, understand
+from bot.domain.words import WORDS, Meaning, Word, fold, understand
 
 SAYINGS = [
     (language, word, saying)
@@ -227,3 +227,8 @@ def test_start_of_telegram_is_no_consent() -> None:
 def test_nothing_typed_breaks_it(typed: str) -> None:
     meaning = understand(typed)
     assert meaning is None or meaning.word in Word
+
+
+def test_a_uid_without_a_digit_is_a_reference_too() -> None:
+    meaning = understand("pagar sfSjlnMOFIgUdkrZVEmQJ")
+    assert meaning == Meaning(Word.PAY, None, "sfSjlnMOFIgUdkrZVEmQJ")
