@@ -87,8 +87,9 @@ def after(book: Book, row: Waiting, verdict: Verdict, now: datetime) -> Book:
     match verdict:
         case Go(with_others=others):
             return _after_going(book, [row, *others], row.channel, now)
-        case Later(at=at):
-            return _with_row(book, row, replace(row, not_before=at))
+        case Later(at=at, rule=rule, why=why):
+            reason = row.put_off_why if rule == DIGEST else f"{rule}: {why}"
+            return _with_row(book, row, replace(row, not_before=at, put_off_why=reason))
         case Over(channel=channel, route_left=rest):
             moved = replace(row, channel=channel, route_left=rest, not_before=now)
             return _with_row(book, row, moved)

@@ -46,7 +46,7 @@ class Waiting:
 
     `day` is the date it was planned for, which stays when it has to wait longer. `is_fresh` says
     that it was not tried over any channel yet, `route_left` names those that are left if this one
-    fails.
+    fails. `put_off_why` is what it had to wait longer for.
     """
 
     outbox_id: int
@@ -57,6 +57,7 @@ class Waiting:
     not_before: datetime
     is_fresh: bool = True
     route_left: tuple[str, ...] = ()
+    put_off_why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,10 @@ class Book:
     def day_of(self, at: datetime) -> date:
         """The customer's date at this moment."""
         return at.astimezone(self.zone).date()
+
+    def clock(self, at: datetime) -> str:
+        """What the customer's clock shows at this moment, as the books write it."""
+        return f"{at.astimezone(self.zone):%Y-%m-%d %H:%M}"
 
     def is_open(self, channel: str) -> bool:
         """Whether a message to this customer can go over a channel."""

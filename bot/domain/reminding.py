@@ -5,12 +5,14 @@ about to be sent or only foreseen.
 """
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 
 from bot.domain.calendars import NeverOpenError, instant
+from bot.domain.inputs import reminded_on, why_at, why_messages, why_most, why_now
 from bot.domain.payment import UNPAID
 from bot.domain.reminder_book import Ask, Book, Owed, Waiting
 from bot.domain.reminders import Planned, Tone
+from bot.domain.waits import Later, waits
 
 __all__ = [
     "DIGEST",
@@ -33,7 +35,6 @@ __all__ = [
 ]
 
 _ONE_DAY = timedelta(days=1)
-_WEEK = timedelta(days=7)
 _SOON = timedelta(seconds=5)
 DIGEST = "digest"
 """The rule by which several debts are one message."""
@@ -50,15 +51,6 @@ class Go:
     """It goes now, and with it what waits for the same day in other series."""
 
     with_others: tuple[Waiting, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """It may not go now; `at` is the next possible time."""
-
-    at: datetime
-    rule: str
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +127,15 @@ def _judged(book: Book, row: Waiting, now: datetime) -> Verdict:
     never = _why_never(book, row, now)
     if never is not None:
         return never
-    waits = [wait for wait in _waits(book, row, now) if wait.at > now]
-    if waits:
-        longest = max(waits, key=lambda wait: wait.at)
+    ahead = [wait for wait in waits(book, row, now) if wait.at > now]
+    if ahead:
+        longest = max(ahead, key=lambda wait: wait.at)
         return _in_time(book, row, longest)
     opens = book.window.next_open(now, book.zone)
     if opens > now:
         closed = book.window.why_closed(now, book.zone) or "closed"
-        return _in_time(book, row, Later(opens, "window", f"it is {closed}"))
+        why = f"it is {closed}"
+        return _in_time(book, row, Later(opens, "window", why_now(book, why, now)))
     return _over_another(book, row, now) or _if_closed(book, row) or _with_others(book, row, now)
 
 
@@ -151,7 +144,9 @@ def _in_time(book: Book, row: Waiting, wait: Later) -> Later | Never:
     at = book.window.next_open(wait.at, book.zone)
     expires_at = book.owed[row.payment_id].expires_at
     if expires_at is not None and expires_at <= at:
-        return Never("expiry", f"{wait.rule}: {wait.why}; by then its time has run out")
+        why = f"{wait.rule}: {wait.why}; by then its time has run out"
+        why += f": it could go at {book.clock(at)}, and may until {book.clock(expires_at)} only"
+        return Never("expiry", why)
     return replace(wait, at=at)
 
 
@@ -160,7 +155,8 @@ def _why_never(book: Book, row: Waiting, now: datetime) -> Never | None:
     if owed.status not in UNPAID:
         return Never("status", f"the payment is {owed.status.value}")
     if owed.expires_at is not None and owed.expires_at <= now:
-        return Never("expiry", "its time ran out")
+        why = "its time ran out"
+        return Never("expiry", why_at(book, why, owed.expires_at))
     if owed.is_disputed:
         return Never("dispute", "the customer does not recognise it")
     if book.is_opted_out:
@@ -169,63 +165,10 @@ def _why_never(book: Book, row: Waiting, now: datetime) -> Never | None:
         return Never("opt-out", "the customer wants no reminders")
     if book.barred_why is not None:
         return Never("barred", book.barred_why)
-    used = owed.sent_again + _reminders_of(book, row)
+    used = owed.sent_again + len(reminded_on(book, row))
     if row.tone is not Tone.PROMISED and used >= book.reminding.max_steps:
-        return Never("most", f"{used} were sent; {book.reminding.max_steps} are the most")
+        return Never("most", why_most(book, row, used))
     return None
-
-
-def _reminders_of(book: Book, row: Waiting) -> int:
-    """How many reminders of its payment went out before this one."""
-    return sum(
-        payment_id == row.payment_id and holder != row.outbox_id
-        for (payment_id, _), holder in book.slots.items()
-    )
-
-
-def _waits(book: Book, row: Waiting, now: datetime) -> list[Later]:
-    """Every reason to wait, each with the moment from which it no longer holds."""
-    today = book.day_of(now)
-    found = []
-    if book.paused_until is not None:
-        found.append(Later(book.paused_until, "pause", "the customer asked for time"))
-    if book.human_until is not None:
-        found.append(Later(book.human_until, "person", "a person is talking with the customer"))
-    if book.slots.get((row.payment_id, today), row.outbox_id) != row.outbox_id:
-        found.append(Later(book.on(today + _ONE_DAY), "slot", "one went out on this date"))
-    if book.asks:
-        newest = max(ask.at for ask in book.asks)
-        why = f"the last payment message went out less than {_hours(book.reminding.gap)} ago"
-        found.append(Later(newest + book.reminding.gap, "gap", why))
-    # On the day that they named, customers are written to because they asked for it.
-    return found if row.tone is Tone.PROMISED else [*found, *_caps(book, today)]
-
-
-def _hours(gap: timedelta) -> str:
-    return f"{gap.total_seconds() / 3600:g} h"
-
-
-def _caps(book: Book, today: date) -> list[Later]:
-    """How often a customer may be reminded over all payments: the merchant's cap or the law's."""
-    pack = book.window.pack
-    days = sorted(
-        {ask.outbox_id: book.day_of(ask.at) for ask in book.asks if ask.is_reminder}.values()
-    )
-    found = []
-    a_day = min(book.reminding.cap_day, pack.a_day or book.reminding.cap_day)
-    if days.count(today) >= a_day:
-        found.append(Later(book.on(today + _ONE_DAY), "cap a day", f"{a_day} a day at most"))
-    a_week = min(book.reminding.cap_week, pack.a_week or book.reminding.cap_week)
-    recent = [day for day in days if day > today - _WEEK]
-    if len(recent) >= a_week:
-        free = recent[-a_week] + _WEEK
-        found.append(Later(book.on(free), "cap a week", f"{a_week} a week at most"))
-    if days and pack.days_between:
-        free = days[-1] + timedelta(days=pack.days_between)
-        why = f"{pack.days_between} days between two in {pack.code}"
-        if free > today:
-            found.append(Later(book.on(free), "days between", why))
-    return found
 
 
 def _over_another(book: Book, row: Waiting, now: datetime) -> Over | Later | None:
@@ -233,18 +176,21 @@ def _over_another(book: Book, row: Waiting, now: datetime) -> Over | Later | Non
     if book.window.pack.one_channel_a_week and row.tone is not Tone.PROMISED:
         used = _delivered_this_week(book, now)
         if used:
-            is_used = row.channel in used and row.channel not in book.closed
+            is_used = row.channel not in book.closed and any(
+                ask.channel == row.channel for ask in used
+            )
             return None if is_used else _over_used(book, row, used, now)
     since = now - LOOK_BACK
     own = [ask for ask in book.asks if ask.payment_id == row.payment_id and ask.at >= since]
     arrived = [ask for ask in own if ask.is_delivered] or own
     if not arrived or not row.is_fresh or arrived[-1].channel == row.channel:
         return None
-    channel = arrived[-1].channel
-    if not book.is_open(channel):
+    last = arrived[-1]
+    if not book.is_open(last.channel):
         return None
-    why = f"its last message went over {channel}"
-    return Over(channel, "last channel", why, _others(book, row, channel))
+    why = f"its last message went over {last.channel}"
+    why = why_messages(book, row, why, [last])
+    return Over(last.channel, "last channel", why, _others(book, row, last.channel))
 
 
 def _others(book: Book, row: Waiting, channel: str) -> tuple[str, ...]:
@@ -252,17 +198,19 @@ def _others(book: Book, row: Waiting, channel: str) -> tuple[str, ...]:
     return tuple(name for name in book.owed[row.payment_id].route if name != channel)
 
 
-def _delivered_this_week(book: Book, now: datetime) -> list[str]:
+def _delivered_this_week(book: Book, now: datetime) -> list[Ask]:
     today = book.day_of(now)
     monday = today - timedelta(days=today.weekday())
-    return [ask.channel for ask in book.asks if ask.is_delivered and book.day_of(ask.at) >= monday]
+    return [ask for ask in book.asks if ask.is_delivered and book.day_of(ask.at) >= monday]
 
 
-def _over_used(book: Book, row: Waiting, used: list[str], now: datetime) -> Over | Later:
+def _over_used(book: Book, row: Waiting, used: list[Ask], now: datetime) -> Over | Later:
     """A delivered contact closes the other channels until Monday; an undelivered one does not."""
     rule = "one channel a week"
-    channel = next((name for name in reversed(used) if book.is_open(name)), used[-1])
+    last = next((ask for ask in reversed(used) if book.is_open(ask.channel)), used[-1])
+    channel = last.channel
     why = f"a contact over {channel} was delivered this week"
+    why = why_messages(book, row, why, [last])
     if row.is_fresh and book.is_open(channel):
         return Over(channel, rule, why, _others(book, row, channel))
     today = book.day_of(now)
@@ -306,7 +254,9 @@ def _with_others(book: Book, row: Waiting, now: datetime) -> Go | Later:
     ]
     first = min([row, *same_day], key=_order)
     if first is not row and first.not_before <= now and book.owed[row.payment_id].is_exposed:
-        return Later(now + _SOON, DIGEST, "it goes with another debt's reminder")
+        why = "it goes with another debt's reminder"
+        why += f"; in one message with {first.payment_id}"
+        return Later(now + _SOON, DIGEST, why)
     return Go(tuple(sorted(same_day, key=_order)))
 
 

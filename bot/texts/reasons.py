@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from bot.domain.packs import DEFAULT
+
 FILE = Path(__file__).parent / "phrases" / "en" / "reasons.toml"
 VALUE = re.compile(r"\{\{ (\w+) \}\}")
 _NESTED = frozenset({"reason", "what"})
@@ -28,10 +30,19 @@ WORDS: Mapping[str, str] = {
     "weekday": "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday",
 }
 """The words that a value of this name may be; each has its own in every language."""
+_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_MOMENT = f"{_DATE} [0-9]{{2}}:[0-9]{{2}}"
+_ONE_OF = rf"{_MOMENT}(?: \(\S+\))?"
 _SHAPES: Mapping[str, str] = {
     **WORDS,
     "number": "[0-9]+",
-    "date": "[0-9]{4}-[0-9]{2}-[0-9]{2}",
+    "date": _DATE,
+    "dates": f"{_DATE}(?:, {_DATE})*",
+    "moment": _MOMENT,
+    "end": _MOMENT,
+    "moments": f"{_ONE_OF}(?:, {_ONE_OF})*",
+    "zone": r"[\w+/-]+",
+    "country": f"[A-Z]{{2}}|{DEFAULT}",
     "holiday": "[A-Z].+",
 }
 """What else a value of this name may be; others are any text."""

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -40,12 +40,19 @@ SOON_OVER = replace(
 BY_SMS = ask(30, is_reminder=False, channel="sms", payment_id="p1")
 TOLD: list[tuple[str, Book, datetime, str]] = [
     ("status", owing(status=PaymentStatus.PAID), NOW, "estado: el cobro está pagado"),
-    ("expiry", owing(expires_at=NOW), NOW, "plazo: se le acabó el plazo"),
+    (
+        "expiry",
+        owing(expires_at=NOW),
+        NOW,
+        "plazo: se le acabó el plazo: 2026-12-01 10:00 hora del cliente",
+    ),
     (
         "expiry",
         SOON_OVER,
         NOW,
-        "plazo: pausa: el cliente pidió tiempo; para entonces ya se le acabó el plazo",
+        "plazo: pausa: el cliente pidió tiempo, hasta 2026-12-02 10:00 hora del cliente; para"
+        " entonces ya se le acabó el plazo: podría salir 2026-12-02 10:00, y solo puede hasta"
+        " 2026-12-02 06:00",
     ),
     ("dispute", owing(is_disputed=True), NOW, "reclamo: el cliente no lo reconoce"),
     (
@@ -61,30 +68,38 @@ TOLD: list[tuple[str, Book, datetime, str]] = [
         "no quiere mensajes: el cliente no quiere recordatorios",
     ),
     ("barred", book(barred_why="blocked at Migo"), NOW, "Migo no lo acepta: "),
-    ("most", owing(sent_again=3), NOW, "límite por cobro: ya se mandaron 3; el máximo es 3"),
+    (
+        "most",
+        replace(owing(sent_again=2), slots={("p1", date(2026, 11, 29)): 50}),
+        NOW,
+        "límite por cobro: ya se mandaron 3; el máximo es 3; reenviados a mano: 2;"
+        " recordatorios: 2026-11-29",
+    ),
     (
         "pause",
         book(paused_until=NOW + timedelta(days=1)),
         NOW,
-        "pausa: el cliente pidió tiempo",
+        "pausa: el cliente pidió tiempo, hasta 2026-12-02 10:00 hora del cliente",
     ),
     (
         "person",
         book(human_until=NOW + timedelta(hours=12)),
         NOW,
-        "con una persona: una persona está hablando con el cliente",
+        "con una persona: una persona está hablando con el cliente, hasta 2026-12-01 22:00 hora"
+        " del cliente",
     ),
     (
         "slot",
         book(slots={("p1", ROW.day): 9}),
         NOW,
-        "uno por fecha: ya salió uno en esta fecha",
+        "uno por fecha: ya salió uno en esta fecha: fila de salida 9",
     ),
     (
         "gap",
         book(asks=(ask(2, is_reminder=False),)),
         NOW,
-        "tiempo entre mensajes: el último mensaje de cobro salió hace menos de 20 h",
+        "tiempo entre mensajes: el último mensaje de cobro salió hace menos de 20 h: por"
+        " WhatsApp, 2026-12-01 08:00 hora del cliente, del cobro p0",
     ),
     (
         "reach",
@@ -92,20 +107,32 @@ TOLD: list[tuple[str, Book, datetime, str]] = [
         NOW,
         "canal cerrado: el cliente pidió no recibir más por WhatsApp",
     ),
-    ("cap a day", book(asks=(ask(9),)), NOW, "límite por día: 1 al día como máximo"),
+    (
+        "cap a day",
+        book(asks=(ask(9),)),
+        NOW,
+        "límite por día: 1 al día como máximo: 2026-12-01 01:00 (p0) hora del cliente",
+    ),
     (
         "cap a week",
         book(asks=(ask(24), ask(48))),
         NOW,
-        "límite por semana: 2 a la semana como máximo",
+        "límite por semana: 2 a la semana como máximo: 2026-11-29 10:00 (p0), 2026-11-30 10:00"
+        " (p0) hora del cliente",
     ),
     (
         "days between",
         book(asks=(ask(30),), window=FAR),
         NOW,
-        "días de espera: 3 días entre uno y otro en CO",
+        "días de espera: 3 días entre uno y otro en CO: por WhatsApp, 2026-11-30 04:00 hora del"
+        " cliente, del cobro p0",
     ),
-    ("window", book(), SUNDAY, "horario: es domingo"),
+    (
+        "window",
+        book(),
+        SUNDAY,
+        "horario: es domingo: el reloj del cliente marca 2026-12-06 12:00 en America/Guatemala",
+    ),
     ("window", book(), NOW + timedelta(hours=9), "horario: allá ya pasaron las 18:00"),
     ("window", book(), NOW - timedelta(hours=3), "horario: allá todavía no son las 09:00"),
     ("window", book(window=FAR), CHRISTMAS, "horario: es feriado (Christmas Day)"),
@@ -113,13 +140,15 @@ TOLD: list[tuple[str, Book, datetime, str]] = [
         "last channel",
         book(asks=(BY_SMS,)),
         NOW,
-        "por donde llegó lo anterior: su último mensaje salió por SMS",
+        "por donde llegó lo anterior: su último mensaje salió por SMS: 2026-11-30 04:00 hora del"
+        " cliente",
     ),
     (
         "one channel a week",
         colombian(ask(21, channel="sms")),
         NOW,
-        "un solo canal por semana: esta semana ya le llegó un mensaje por SMS",
+        "un solo canal por semana: esta semana ya le llegó un mensaje por SMS: 2026-11-30 13:00"
+        " (p0) hora del cliente",
     ),
 ]
 
@@ -192,7 +221,7 @@ async def test_a_reminder_that_came_too_early_is_told(service: Service) -> None:
         await marta.says(f"/porque {number}")
         await marta.sees(
             "recordatorio movido: tiempo entre mensajes: el último mensaje de cobro salió hace"
-            " menos de 20 h"
+            " menos de 20 h: por WhatsApp, "
         )
 
 

@@ -120,17 +120,118 @@ def test_it_waits_for_the_next_moment_allowed(known: Book, rule: str, at: str) -
 
 
 @pytest.mark.parametrize(
-    ("now", "why", "at"),
+    ("now", "why", "clock", "at"),
     [
-        ("2026-12-01T14:59:59", "before 09:00 there", "Tue 01 09:00"),
-        ("2026-12-02T00:00:00", "after 18:00 there", "Wed 02 09:00"),
-        ("2026-12-06T18:00:00", "a Sunday", "Mon 07 09:00"),
+        ("2026-12-01T14:59:59", "before 09:00 there", "2026-12-01 08:59", "Tue 01 09:00"),
+        ("2026-12-02T00:00:00", "after 18:00 there", "2026-12-01 18:00", "Wed 02 09:00"),
+        ("2026-12-06T18:00:00", "a Sunday", "2026-12-06 12:00", "Mon 07 09:00"),
     ],
 )
-def test_outside_the_window_it_waits(now: str, why: str, at: str) -> None:
+def test_outside_the_window_it_waits(now: str, why: str, clock: str, at: str) -> None:
     verdict = judge(book(), ROW, datetime.fromisoformat(now).replace(tzinfo=UTC))
     assert isinstance(verdict, Later)
-    assert (verdict.rule, verdict.why, local(verdict.at)) == ("window", f"it is {why}", at)
+    shown = f"the customer's clock shows {clock} in America/Guatemala"
+    told = f"it is {why}: {shown}"
+    assert (verdict.rule, verdict.why, local(verdict.at)) == ("window", told, at)
+
+
+SENT = Ask(9, "p1", True, "sms", NOW - timedelta(hours=2), is_delivered=True)
+TIMELY = "by the customer's clock"
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        (
+            book(paused_until=NOW + timedelta(days=1)),
+            f"the customer asked for time, until 2026-12-02 10:00 {TIMELY}",
+        ),
+        (
+            book(human_until=NOW + timedelta(hours=12)),
+            f"a person is talking with the customer, until 2026-12-01 22:00 {TIMELY}",
+        ),
+        (
+            book(slots={("p1", TUESDAY): 9}, asks=(SENT,)),
+            f"one went out on this date: over sms at 2026-12-01 08:00 {TIMELY}",
+        ),
+        (
+            book(slots={("p1", TUESDAY): 9}),
+            "one went out on this date: outbox row 9",
+        ),
+        (
+            book(asks=(ask(3, is_reminder=False), ask(2, is_reminder=False, payment_id="p1"))),
+            "the last payment message went out less than 20 h ago:"
+            f" over whatsapp at 2026-12-01 08:00 {TIMELY}",
+        ),
+        (
+            book(asks=(ask(2, is_reminder=False, channel="email"),)),
+            "the last payment message went out less than 20 h ago:"
+            f" over email at 2026-12-01 08:00 {TIMELY}, for payment p0",
+        ),
+        (
+            book(asks=(ask(2),)),
+            f"1 a day at most: 2026-12-01 08:00 (p0) {TIMELY}",
+        ),
+        (
+            book(asks=(ask(24), ask(48, payment_id="p1"), ask(72))),
+            f"2 a week at most: 2026-11-29 10:00, 2026-11-30 10:00 (p0) {TIMELY}",
+        ),
+    ],
+)
+def test_a_wait_names_what_it_was_decided_from(known: Book, why: str) -> None:
+    verdict = judge(known, ROW, NOW)
+    assert isinstance(verdict, Later)
+    assert verdict.why == why
+
+
+def test_days_between_name_the_message_that_they_count_from() -> None:
+    apart = Window(REMINDING.hours, replace(COLOMBIA, days_between=3))
+    verdict = judge(book(window=apart, asks=(ask(30),)), ROW, NOW)
+    assert isinstance(verdict, Later)
+    assert verdict.why == (
+        f"3 days between two in CO: over whatsapp at 2026-11-30 04:00 {TIMELY}, for payment p0"
+    )
+
+
+def test_an_end_names_what_it_was_decided_from() -> None:
+    slots = {("p1", TUESDAY - timedelta(days=each)): 50 + each for each in (4, 2)}
+    used = replace(owing(sent_again=1), slots=slots)
+    late = replace(
+        owing(expires_at=NOW + timedelta(hours=20)), paused_until=NOW + timedelta(days=1)
+    )
+    assert [judge(each, ROW, NOW) for each in (used, owing(expires_at=NOW), late)] == [
+        Never(
+            "most",
+            "3 were sent; 3 are the most; sent again by hand: 1;"
+            " reminders on: 2026-11-27, 2026-11-29",
+        ),
+        Never("expiry", f"its time ran out: 2026-12-01 10:00 {TIMELY}"),
+        Never(
+            "expiry",
+            f"pause: the customer asked for time, until 2026-12-02 10:00 {TIMELY}; by then its"
+            " time has run out: it could go at 2026-12-02 10:00, and may until 2026-12-02 06:00"
+            " only",
+        ),
+    ]
+
+
+def test_another_channel_names_the_message_that_chose_it() -> None:
+    own = ask(30, is_reminder=False, channel="sms", payment_id="p1")
+    contact = ask(21, channel="sms")
+    verdicts = [judge(book(asks=(own,)), ROW, NOW), judge(colombian(contact), ROW, NOW)]
+    assert [verdict.why for verdict in verdicts if isinstance(verdict, Over)] == [
+        f"its last message went over sms: 2026-11-30 04:00 {TIMELY}",
+        f"a contact over sms was delivered this week: 2026-11-30 13:00 (p0) {TIMELY}",
+    ]
+
+
+def test_what_is_foreseen_tells_why_it_was_put_off() -> None:
+    known = book(asks=(ask(24), ask(48)))
+    *_, last = foresee(known, now=NOW, until=NOW + timedelta(days=6, hours=1))
+    assert isinstance(last.verdict, Go)
+    assert last.row.put_off_why == (
+        f"cap a week: 2 a week at most: 2026-11-29 10:00 (p0), 2026-11-30 10:00 (p0) {TIMELY}"
+    )
 
 
 def test_what_could_only_go_too_late_is_let_go() -> None:

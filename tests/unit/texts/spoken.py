@@ -8,7 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 _FILES = (
     *("bot/handlers/*.py", "bot/dispatcher/*.py"),
-    *("bot/domain/reminding.py", "bot/relay.py", "bot/intake.py"),
+    *("bot/domain/reminding.py", "bot/domain/waits.py", "bot/domain/inputs.py"),
+    *("bot/relay.py", "bot/intake.py"),
 )
 _ARGUMENTS = {
     "decide": (2, 3),
@@ -54,7 +55,7 @@ def _of(tree: ast.AST) -> Iterator[str]:
                 yield from _before_a_reason(node.value)
         elif isinstance(node, ast.AugAssign) and getattr(node.target, "id", "") in _NAMES:
             yield from (_EXPRESSION + text for text in _texts(node.value))
-        elif isinstance(node, ast.FunctionDef) and node.name.startswith("_why"):
+        elif isinstance(node, ast.FunctionDef) and node.name.startswith(("_why", "why_")):
             for inner in ast.walk(node):
                 if isinstance(inner, ast.Return) and inner.value is not None:
                     yield from _texts(inner.value)

@@ -53,6 +53,46 @@ def worded(text: str, locale: str) -> str:
             "não foi possível entregar por nenhum canal: o link; último motivo: não se conhece o"
             " endereço de e-mail",
         ),
+        (
+            "expiry: window: it is a Sunday: the customer's clock shows 2026-12-06 12:00 in"
+            " America/Guatemala; by then its time has run out: it could go at 2026-12-07 09:00,"
+            " and may until 2026-12-06 20:00 only",
+            "plazo: horario: es domingo: el reloj del cliente marca 2026-12-06 12:00 en"
+            " America/Guatemala; para entonces ya se le acabó el plazo: podría salir 2026-12-07"
+            " 09:00, y solo puede hasta 2026-12-06 20:00",
+            "prazo: horário: é domingo: o relógio do cliente marca 2026-12-06 12:00 em"
+            " America/Guatemala; até lá o prazo já acabou: poderia sair 2026-12-07 09:00, e só pode"
+            " até 2026-12-06 20:00",
+        ),
+        (
+            "days between: 3 days between two in CO: over email at 2026-11-30 04:00 by the"
+            " customer's clock, for payment pay_7",
+            "días de espera: 3 días entre uno y otro en CO: por correo, 2026-11-30 04:00 hora del"
+            " cliente, del cobro pay_7",
+            "dias de espera: 3 dias entre um e outro em CO: por e-mail, 2026-11-30 04:00 na hora do"
+            " cliente, do pagamento pay_7",
+        ),
+        (
+            "3 days between two in CO: over sms at 2026-11-30 04:00 by the customer's clock",
+            "3 días entre uno y otro en CO: por SMS, 2026-11-30 04:00 hora del cliente",
+            "3 dias entre um e outro em CO: por SMS, 2026-11-30 04:00 na hora do cliente",
+        ),
+        (
+            "cap a week: 2 a week at most: 2026-11-29 10:00, 2026-11-30 10:00 (pay_7) by the"
+            " customer's clock",
+            "límite por semana: 2 a la semana como máximo: 2026-11-29 10:00, 2026-11-30 10:00"
+            " (pay_7) hora del cliente",
+            "limite por semana: 2 por semana no máximo: 2026-11-29 10:00, 2026-11-30 10:00 (pay_7)"
+            " na hora do cliente",
+        ),
+        (
+            "most: 3 were sent; 3 are the most; sent again by hand: 1; reminders on: 2026-11-27,"
+            " 2026-11-29",
+            "ya se mandaron 3; el máximo es 3; reenviados a mano: 1; recordatorios: 2026-11-27,"
+            " 2026-11-29",
+            "já foram enviados 3; o máximo é 3; reenviados à mão: 1; lembretes: 2026-11-27,"
+            " 2026-11-29",
+        ),
         ("paid by other means, says Eva", "pagado por otro medio, dice Eva", "pago por outro"),
     ],
 )
