@@ -61,6 +61,8 @@ def _rows(shelf: Shelf, customer_id: int, seen: Foreseen, going: Go) -> Sequence
         rule = f"{follow(book, row, seen.at).tone.value}, planned for {row.day}"
         if row is not seen.row:
             rule += f", in one message with {seen.row.payment_id}"
+        if row.put_off_why is not None:
+            rule += f"; put off: {row.put_off_why}"
         rows.append(
             Planned(
                 at=seen.at,

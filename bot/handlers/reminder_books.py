@@ -240,4 +240,5 @@ def _waiting(row: WaitingRow, planned: Planned) -> Waiting:
         not_before=row.not_before,
         is_fresh=row.tries == 0,
         route_left=row.route_left,
+        put_off_why=row.last_error,
     )

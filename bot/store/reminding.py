@@ -76,6 +76,7 @@ class WaitingRow:
     not_before: datetime
     tries: int
     route_left: tuple[str, ...]
+    last_error: str | None
 
 
 def lock_customers(tx: Tx, customer_ids: Iterable[int]) -> None:
@@ -237,6 +238,7 @@ def _waiting_of(row: "sa.Row[Any]") -> WaitingRow:
         row.not_before,
         row.tries,
         tuple(row.route_left),
+        row.last_error,
     )
 
 
@@ -250,6 +252,7 @@ _WAITING = (
         outbox.c.not_before,
         outbox.c.tries,
         outbox.c.route_left,
+        outbox.c.last_error,
     )
     .where(
         among(outbox.c.customer_id, "b_ids"),

@@ -289,5 +289,28 @@ async def test_a_preview_says_what_then_happens(life: Life) -> None:
     assert len(rows) >= 4
 
 
+@pytest.mark.parametrize("is_decided", [False, True])
+async def test_a_preview_names_the_cap_that_puts_a_reminder_off(
+    life: Life, is_decided: bool
+) -> None:
+    """Both where that is only foreseen, and once it was decided."""
+    life.world.set_rules(link_ttl=timedelta(days=30))
+    for days in (1, 2):
+        await life.create(reminders=[f"created+{days}"])
+    late = await life.create(reminders=["created+3"])
+    await life.days(3.5 if is_decided else 2.5)
+    until = life.world.clock.now + timedelta(days=9)
+    [row] = await life.world.run(
+        lambda tx: preview.planned_reminders(tx, life.world.rules, until=until, limit=100)
+    )
+    first, second = life.went
+    assert (row.payment_id, f"{row.at:%m-%d}") == (late.id, "01-13")
+    assert row.rule == (
+        "friendly, planned for 2026-01-08; put off: cap a week: 2 a week at most:"
+        f" 2026-01-06 10:00 ({first.payment_id}), 2026-01-07 10:00 ({second.payment_id})"
+        " by the customer's clock"
+    )
+
+
 def test_a_reminder_that_may_have_left_is_never_sent_again() -> None:
     assert MANNERS[Purpose.REMINDER].on_uncertain.value == "drop"
