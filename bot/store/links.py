@@ -12,6 +12,7 @@ from bot.domain.money import Money
 from bot.domain.payment import Fact, FactStatus, Link, LinkStatus, PaymentId
 from bot.store.engine import Tx
 from bot.store.listed import among
+from bot.store.rows import reader
 from bot.store.schema import fact, link, link_attempt
 
 
@@ -48,7 +49,7 @@ LINK_COLUMNS = tuple(
         "handed_out_at",
     )
 )
-"""What `link_of` reads."""
+"""What `link_of` reads, in the order of its fields."""
 
 
 def attempt_of(row: RowMapping, prefix: str = "") -> Attempt:
@@ -63,20 +64,24 @@ def attempt_of(row: RowMapping, prefix: str = "") -> Attempt:
     )
 
 
+_link_values = reader(LINK_COLUMNS)
+
+
 def link_of(row: RowMapping, prefix: str = "", *, attempt_no: int = 0) -> Link:
     """Read a link from a row that has `LINK_COLUMNS` under `prefix`."""
+    link_id, payment_id, uid, reference, url, migo_channel, status, *when = _link_values(prefix)(
+        row
+    )
     return Link(
-        id=row[f"{prefix}id"],
-        payment_id=PaymentId(row[f"{prefix}payment_id"]),
-        attempt_no=attempt_no,
-        uid=row[f"{prefix}uid"],
-        reference=row[f"{prefix}reference"],
-        url=row[f"{prefix}url"],
-        migo_channel=row[f"{prefix}migo_channel"],
-        status=LinkStatus(row[f"{prefix}status"]),
-        exposed_at=row[f"{prefix}exposed_at"],
-        superseded_at=row[f"{prefix}superseded_at"],
-        handed_out_at=row[f"{prefix}handed_out_at"],
+        link_id,
+        PaymentId(payment_id),
+        attempt_no,
+        uid,
+        reference,
+        url,
+        migo_channel,
+        LinkStatus(status),
+        *when,
     )
 
 

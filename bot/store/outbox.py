@@ -1,9 +1,8 @@
 """Effects owed: the table is the queue. A row is one thing to do, found once by its key."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
@@ -16,6 +15,7 @@ from bot.store.links import Attempt, attempt_of, link_of
 from bot.store.listed import among
 from bot.store.payments import payment_of
 from bot.store.people import customer_of
+from bot.store.rows import labelled, reader
 from bot.store.schema import address, customer, link, link_attempt, outbox, payment
 from channels.base import Address, ChannelName
 
@@ -173,11 +173,6 @@ def mark(
     return [Taken(**row) for row in taken.mappings()]
 
 
-def labelled(columns: "Iterable[sa.Column[Any]]", prefix: str) -> "list[sa.Label[Any]]":
-    """Columns by the names that a row which joins several tables has for them."""
-    return [column.label(f"{prefix}{column.name}") for column in columns]
-
-
 # No more than is read: each value of each row is paid for.
 _COLUMNS = tuple(
     outbox.c[name]
@@ -252,25 +247,44 @@ def read(tx: Tx, item_id: int) -> OutboxItem | None:
     return items[0] if items else None
 
 
+_values = reader(_COLUMNS)
+
+
 def _item_of(row: RowMapping) -> OutboxItem:
+    (
+        item_id,
+        kind,
+        lane,
+        key,
+        purpose,
+        channel,
+        route_left,
+        payload,
+        *counts,
+        token,
+        made,
+        at,
+        end,
+    ) = _values("o_")(row)
+    attempts, tries, uncertain_count, looks_left = counts
     return OutboxItem(
-        id=row["o_id"],
-        kind=row["o_kind"],
-        lane=row["o_lane"],
-        key=row["o_key"],
-        purpose=None if row["o_purpose"] is None else Purpose(row["o_purpose"]),
-        channel=None if row["o_channel"] is None else ChannelName(row["o_channel"]),
+        id=item_id,
+        kind=kind,
+        lane=lane,
+        key=key,
+        purpose=None if purpose is None else Purpose(purpose),
+        channel=None if channel is None else ChannelName(channel),
         address=row["target"],
-        route_left=tuple(row["o_route_left"]),
-        payload=row["o_payload"],
-        attempts=row["o_attempts"],
-        tries=row["o_tries"],
-        uncertain_count=row["o_uncertain_count"],
-        looks_left=row["o_looks_left"],
-        token=row["o_token"] or "",
-        created_at=row["o_created_at"],
-        not_before=row["o_not_before"],
-        give_up_at=row["o_give_up_at"],
+        route_left=tuple(route_left),
+        payload=payload,
+        attempts=attempts,
+        tries=tries,
+        uncertain_count=uncertain_count,
+        looks_left=looks_left,
+        token=token or "",
+        created_at=made,
+        not_before=at,
+        give_up_at=end,
         payment=None if row["p_id"] is None else payment_of(row, "p_"),
         customer=None if row["c_id"] is None else customer_of(row, "c_"),
         link=None if row["l_id"] is None else link_of(row, "l_"),

@@ -22,6 +22,7 @@ from bot.domain.payment import (
 from bot.store import ledger
 from bot.store.engine import Tx
 from bot.store.people import customer_of
+from bot.store.rows import reader
 from bot.store.schema import customer, payment
 
 
@@ -83,29 +84,36 @@ COLUMNS = tuple(
         "notify",
     )
 )
-"""What `payment_of` reads."""
+"""What `payment_of` reads, in the order of its fields."""
+
+
+_values = reader(COLUMNS)
 
 
 def payment_of(row: RowMapping, prefix: str = "") -> Payment:
     """Read a payment from a row that has `COLUMNS` under `prefix`."""
+    values = _values(prefix)(row)
+    payment_id, customer_id, minor, currency, status, route, concept, external_id = values[:8]
+    created_by, created_at, version, send_at, due_at, expires_at, *flags, held, notify = values[8:]
+    is_overpaid, is_multi_link = flags
     return Payment(
-        id=PaymentId(row[f"{prefix}id"]),
-        customer_id=row[f"{prefix}customer_id"],
-        money=Money(row[f"{prefix}amount_minor"], row[f"{prefix}currency"]),
-        status=PaymentStatus(row[f"{prefix}status"]),
-        route=tuple(row[f"{prefix}route"]),
-        concept=row[f"{prefix}concept"],
-        external_id=row[f"{prefix}external_id"],
-        created_by=row[f"{prefix}created_by"],
-        created_at=row[f"{prefix}created_at"],
-        version=row[f"{prefix}version"],
-        send_at=row[f"{prefix}send_at"],
-        due_at=row[f"{prefix}due_at"],
-        expires_at=row[f"{prefix}expires_at"],
-        is_overpaid=bool(row[f"{prefix}is_overpaid"]),
-        is_multi_link=bool(row[f"{prefix}is_multi_link"]),
-        held_reason=row[f"{prefix}held_reason"],
-        notify=row[f"{prefix}notify"],
+        PaymentId(payment_id),
+        customer_id,
+        Money(minor, currency),
+        PaymentStatus(status),
+        tuple(route),
+        concept,
+        external_id,
+        created_by,
+        created_at,
+        version,
+        send_at,
+        due_at,
+        expires_at,
+        bool(is_overpaid),
+        bool(is_multi_link),
+        held,
+        notify,
     )
 
 

@@ -16,8 +16,9 @@ from bot.store import links, payments
 from bot.store.engine import Tx
 from bot.store.links import link_of
 from bot.store.listed import among
-from bot.store.outbox import CREATE_LINK, MIGO_LANE, labelled
+from bot.store.outbox import CREATE_LINK, MIGO_LANE
 from bot.store.payments import payment_of
+from bot.store.rows import labelled
 from bot.store.schedules import PAYMENT_PREFIX
 from bot.store.schema import (
     address,
