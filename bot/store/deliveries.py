@@ -11,7 +11,7 @@ from sqlalchemy.engine import RowMapping
 
 from bot.domain.delivery import Purpose
 from bot.store.engine import Tx
-from bot.store.outbox import OutboxItem
+from bot.store.outbox import OutboxItem, with_link
 from bot.store.schema import SILENT_DELIVERY, delivery, outbox
 from channels.base import ChannelName, DeliveryState
 
@@ -257,7 +257,7 @@ def tries_with_link(tx: Tx, link_id: int) -> list[Delivery]:
     statement = (
         sa.select(delivery)
         .join(outbox, outbox.c.id == delivery.c.outbox_id)
-        .where(outbox.c.link_id == link_id)
+        .where(with_link(link_id))
         .order_by(delivery.c.id)
     )
     return [_delivery_of(row) for row in tx.run(statement).mappings()]

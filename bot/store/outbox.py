@@ -522,12 +522,18 @@ _CANCEL = (
 )
 
 
+def with_link(link_id: int) -> sa.ColumnElement[bool]:
+    """Rows of a link; each has its payment as well, by which they are found in a large table."""
+    owner = sa.select(link.c.payment_id).where(link.c.id == link_id).scalar_subquery()
+    return (outbox.c.payment_id == owner) & (outbox.c.link_id == link_id)
+
+
 def cancel_of_link(tx: Tx, link_id: int, *, why: str) -> None:
     """Cancel what has not left yet of a link that goes out of use, and watch for no more reports.
 
     Reminders wait on: they go with the link that takes its place.
     """
-    of_link = outbox.c.link_id == link_id
+    of_link = with_link(link_id)
     tx.run(outbox.update().where(of_link, outbox.c.deliver_by.is_not(None)).values(deliver_by=None))
     tx.run(
         outbox.update()
@@ -603,7 +609,7 @@ def others_with_link(tx: Tx, link_id: int, *, but: int) -> int:
     """
     is_foreseen = (outbox.c.purpose == Purpose.REMINDER.value) & (outbox.c.tries == 0)
     statement = sa.select(sa.func.count()).where(
-        outbox.c.link_id == link_id,
+        with_link(link_id),
         outbox.c.id != but,
         outbox.c.status != "cancelled",
         ~((outbox.c.status == "pending") & sa.func.coalesce(is_foreseen, sa.false())),

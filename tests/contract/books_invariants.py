@@ -39,6 +39,12 @@ def _check_links(tx: Tx, ever_paid: set[str]) -> None:
             ever_paid.add(row.uid)
         exposed[row.payment_id] += row.exposed_at is not None and row.superseded_at is None
     assert all(number <= 1 for number in exposed.values()), f"I5: {exposed}"
+    homeless = tx.run(
+        sa.select(outbox.c.key)
+        .join(link, link.c.id == outbox.c.link_id)
+        .where(outbox.c.payment_id.is_distinct_from(link.c.payment_id))
+    )
+    assert homeless.all() == [], "a row has a link but not its payment"
     hidden = tx.run(
         sa.select(outbox.c.key)
         .join(link, link.c.id == outbox.c.link_id)
