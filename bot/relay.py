@@ -9,6 +9,7 @@ import contextlib
 import functools
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -38,6 +39,9 @@ _POLL_S = 1.0
 _BEAT_S = 5.0
 _PAUSE_S = 0.05
 _BATCH = 128
+_FIRST_ROOM = 4
+"""What a process holds when it dies counts as perhaps sent. One that dies soon after each start
+claims little before it has shown that it lives, so that it does not use up the tries of much."""
 
 
 class Performs(Protocol):
@@ -62,11 +66,23 @@ class Lane:
     is_idle: bool = False
     freed: asyncio.Event = field(default_factory=asyncio.Event)
     breaker: Breaker = field(default_factory=Breaker)
+    room: int = _FIRST_ROOM
+    """Rows that may be claimed by now: it grows by each one that ends."""
 
     @property
     def ahead(self) -> int:
         """Rows claimed beyond the calls that may be under way."""
         return self.width // 4
+
+    @property
+    def free(self) -> int:
+        """Rows that may be claimed beside those under way."""
+        return min(self.room, self.width + self.ahead) - self.under_way
+
+    def widen(self, ended: int) -> None:
+        """Make room, since so many more have ended well and been written."""
+        self.room = min(self.room + ended, self.width + self.ahead)
+        self.freed.set()
 
 
 class Relay:
@@ -169,7 +185,7 @@ class Relay:
 
     async def _claim_some(self, lane: Lane) -> float:
         """Start what is due and allowed; give the seconds to wait before looking again."""
-        free = lane.width + lane.ahead - lane.under_way
+        free = lane.free
         if lane.under_way > lane.width + lane.ahead // 2 or free <= 0:
             lane.freed.clear()
             await _within(lane.freed, _POLL_S)
@@ -331,6 +347,10 @@ class Relay:
         for item, _ in batch:
             self._unsettled.pop(item.id, None)
         self._holding.let_go(item for item, _ in batch)
+        ended = Counter(item.lane for item, _ in batch)
+        for lane in self._lanes:
+            if ended[lane.name]:
+                lane.widen(ended[lane.name])
         return True
 
     async def _note_unsettled(self, item: OutboxItem) -> None:

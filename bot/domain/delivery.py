@@ -187,6 +187,8 @@ ASKING = frozenset(purpose for purpose, manners in MANNERS.items() if manners.as
 """What asks for money, and so shows a link."""
 
 MAX_RESENDS_WHEN_UNCERTAIN = 2
+MAX_RESENDS_WHEN_DIED = 5
+"""The death of our own process says nothing about a message; one that causes it ends some time."""
 TRIES_BEFORE_NEXT_CHANNEL = 5
 _BACKOFF_CAP_S = 900.0
 

@@ -9,6 +9,7 @@ from bot.domain.delivery import (
     DIED,
     LOOKS_BEFORE_RESEND,
     MANNERS,
+    MAX_RESENDS_WHEN_DIED,
     MAX_RESENDS_WHEN_UNCERTAIN,
     TRIES_BEFORE_NEXT_CHANNEL,
     Done,
@@ -274,10 +275,11 @@ def _on_not_sent(tx: Tx, rules: Rules, item: OutboxItem, outcome: RetryLater) ->
 
 def _on_uncertain(tx: Tx, rules: Rules, item: OutboxItem, outcome: Uncertain) -> None:
     purpose = item.purpose or Purpose.REPLY
+    most = MAX_RESENDS_WHEN_DIED if outcome is DIED else MAX_RESENDS_WHEN_UNCERTAIN
     if MANNERS[purpose].on_uncertain is OnUncertain.DROP:
         outbox.end(tx, item.id, "uncertain", error=outcome.reason)
         decide(tx, item, f"{purpose.value} let go", f"it may have left: {outcome.reason}")
-    elif item.uncertain_count < MAX_RESENDS_WHEN_UNCERTAIN and tx.now < item.give_up_at:
+    elif item.uncertain_count < most and tx.now < item.give_up_at:
         can_look = item.channel in rules.finds
         at = tx.now if can_look or outcome is DIED else tx.now + _UNCERTAIN_RESEND
         looks = LOOKS_BEFORE_RESEND if can_look else 0

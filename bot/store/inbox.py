@@ -19,7 +19,7 @@ TOPIC = "inbox"
 _PATIENCE_S = 10.0
 """How long a request may wait for its commit; who sent it repeats it then."""
 
-MAX_DEATHS = 3
+MAX_DEATHS = 5
 """After so many deaths of its worker an item is taken for the cause."""
 
 

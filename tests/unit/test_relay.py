@@ -505,3 +505,14 @@ async def test_a_reminder_that_is_put_back_stays_admitted(box: Outbox) -> None:
         return [(row.attempts, row.tries) for row in tx.run(sa.text("select * from outbox"))]
 
     assert await box.world.run(work) == [(0, 1), (0, 1)]
+
+
+async def test_a_fresh_process_claims_little_before_it_has_shown_that_it_lives(
+    box: Outbox,
+) -> None:
+    await box.owe(ChannelName.SMS, 40)
+    gate = box.performer.close("sms")
+    async with box.relaying():
+        await box.until("sending", 4)
+        gate.set()
+        await box.until("done", 40)
