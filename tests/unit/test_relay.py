@@ -510,9 +510,9 @@ async def test_a_reminder_that_is_put_back_stays_admitted(box: Outbox) -> None:
 async def test_a_fresh_process_claims_little_before_it_has_shown_that_it_lives(
     box: Outbox,
 ) -> None:
-    await box.owe(ChannelName.SMS, 40)
+    await box.owe(ChannelName.SMS, 80)
     gate = box.performer.close("sms")
     async with box.relaying():
-        await box.until("sending", 4)
+        await box.until("sending", 32)
         gate.set()
-        await box.until("done", 40)
+        await box.until("done", 80)
