@@ -19,7 +19,7 @@ import uvloop
 from benchmarks import rows
 from benchmarks.jobs import Peer, with_jobs
 from benchmarks.servers import RULES
-from bot.handlers import outgoing, reminding
+from bot.handlers import outgoing, series
 from bot.store import outbox, payments
 from bot.store.engine import Store, Tx
 from channels.base import ChannelName
@@ -143,7 +143,7 @@ def _plan(tx: Tx, payment_id: str) -> None:
     payment = payments.read(tx, payment_id)
     if payment is None:
         raise RuntimeError("a payment is gone")
-    reminding.begin(tx, RULES, payment)
+    series.begin(tx, RULES, payment)
 
 
 @dataclass(frozen=True, slots=True)
