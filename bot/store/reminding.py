@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -84,13 +85,12 @@ def lock_customers(tx: Tx, customer_ids: Iterable[int]) -> None:
     """Let one worker at a time decide on a customer's reminders; SQLite has one writer anyway."""
     if tx.is_sqlite:
         return
-    for customer_id in sorted(set(customer_ids)):
-        tx.run(_LOCK, {"b_id": customer_id})
+    tx.run(_LOCK, {"b_ids": sorted(set(customer_ids))}).all()
 
 
-_LOCK = sa.select(
-    sa.func.pg_advisory_xact_lock(0x7265_6D69, sa.bindparam("b_id", type_=sa.Integer))
-)
+_ids = sa.func.unnest(sa.bindparam("b_ids", type_=ARRAY(sa.Integer))).column_valued("id")
+# One statement for all, taken in the order of the list: two workers cannot wait for each other.
+_LOCK = sa.select(sa.func.pg_advisory_xact_lock(0x7265_6D69, _ids))
 
 
 def customers(tx: Tx, ids: Sequence[int]) -> list[Reminded]:
