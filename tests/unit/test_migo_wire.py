@@ -177,7 +177,7 @@ async def test_after_the_request_a_break_leaves_it_unknown(behaviour: Behaviour)
 async def test_silence_ends_as_unknown() -> None:
     async with serving(stay_silent) as (server, port):
         with pytest.raises(errors.AnswerLostError):
-            await create(port, timeout_s=0.3)
+            await create(port, timeout_s=1.5)
     assert len(server.requests) == 1
 
 
