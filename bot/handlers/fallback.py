@@ -81,7 +81,6 @@ def _replace_link(tx: Tx, rules: Rules, item: OutboxItem, channel: ChannelName, 
         for each in deliveries.tries_with_link(tx, item.link.id)
     ]
     links.supersede(tx, item.link.id, why=why, unsent_proof=proof)
-    # Its reminders are planned anew with the link that takes its place.
     outbox.cancel_of_link(tx, item.link.id, why="another link took its place")
     outbox.end(tx, item.id, "cancelled", error=f"{why}; a new link follows")
     plan_create(tx, rules, item.payment, channel=channel.value, at=tx.now)

@@ -24,7 +24,7 @@ from bot.handlers import (
 )
 from bot.handlers.rules import Rules
 from bot.handlers.staff_desk import IDLE, Desk
-from bot.store import conversations, inbox, payments, people
+from bot.store import conversations, inbox, people
 from bot.store import staff as staff_store
 from bot.store.engine import Tx
 from bot.store.staff import Staff
@@ -177,16 +177,8 @@ def _act_on_payment(
     desk: Desk, action: str, data: Mapping[str, object], *, is_proved: bool
 ) -> None:
     needed, act = _OF_PAYMENT[action]
-    payment = payments.read(desk.tx, str(data["payment"]), lock=True)
-    if not desk.may(needed):
-        desk.say("forbidden")
-    elif payment is None or not desk.can_see(payment):
-        desk.say("not_found")
-    elif desk.needs_pin(needed) and not is_proved:
-        staff_pin.ask(desk, action, data)
-    else:
-        if is_proved:
-            desk.go_to(IDLE)
+    payment = staff_pin.admit(desk, needed, action, data, is_proved=is_proved)
+    if payment is not None:
         act(desk, payment)
 
 

@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bot.domain.payment import Payment
 from bot.domain.pins import MAX_TRIES, Tries, fits, hash_pin, is_too_easy, looks_like_pin
+from bot.domain.staff import Action
 from bot.handlers.staff_desk import IDLE, Desk
+from bot.store import payments
 from bot.store import staff as staff_store
 
 NEW_PIN = "staff_new_pin"
@@ -96,3 +99,24 @@ def _keep(desk: Desk, tries: Tries) -> None:
 
 def _moment(at: datetime | None) -> object:
     return None if at is None else {"at": at.isoformat()}
+
+
+def admit(
+    desk: Desk, needed: Action, action: str, data: Mapping[str, object], *, is_proved: bool
+) -> Payment | None:
+    """The payment that a button is about, locked, if its presser may act on it now; else say why.
+
+    The role is looked at again, and the PIN is asked for where it is needed and was not given.
+    """
+    payment = payments.read(desk.tx, str(data["payment"]), lock=True)
+    if not desk.may(needed):
+        desk.say("forbidden")
+    elif payment is None or not desk.can_see(payment):
+        desk.say("not_found")
+    elif desk.needs_pin(needed) and not is_proved:
+        ask(desk, action, data)
+    else:
+        if is_proved:
+            desk.go_to(IDLE)
+        return payment
+    return None

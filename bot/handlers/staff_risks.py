@@ -10,8 +10,7 @@ from bot.handlers import cards, staff_pin
 from bot.handlers.acceptance import accept_amount, offered
 from bot.handlers.payment import RequestError
 from bot.handlers.replacement import replace_link, replaceable
-from bot.handlers.staff_desk import IDLE, Desk
-from bot.store import payments
+from bot.handlers.staff_desk import Desk
 
 
 def ask_replace(desk: Desk, payment: Payment, asked: Asked) -> None:
@@ -47,16 +46,8 @@ def ask_accept(desk: Desk, payment: Payment, asked: Asked) -> None:
 def on_button(desk: Desk, action: str, data: Mapping[str, object], *, is_proved: bool) -> None:
     """Do what was asked, for the link or the amount that was shown and no other."""
     needed = Action(action)
-    payment = payments.read(desk.tx, str(data["payment"]), lock=True)
-    if not desk.may(needed):
-        desk.say("forbidden")
-    elif payment is None or not desk.can_see(payment):
-        desk.say("not_found")
-    elif desk.needs_pin(needed) and not is_proved:
-        staff_pin.ask(desk, action, data)
-    else:
-        if is_proved:
-            desk.go_to(IDLE)
+    payment = staff_pin.admit(desk, needed, action, data, is_proved=is_proved)
+    if payment is not None:
         try:
             _do(desk, needed, payment, data)
         except RequestError as error:
