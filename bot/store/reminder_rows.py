@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from bot.domain.delivery import Purpose
 from bot.store.engine import Tx
+from bot.store.listed import among
 from bot.store.outbox import NewItem, topic
 from bot.store.reminding import Slot
 from bot.store.schema import delivery, outbox, reminder_slot
@@ -83,13 +84,7 @@ def free_dates(tx: Tx, outbox_ids: Sequence[int]) -> list[Slot]:
 
     Only for rows that are over: their date may then have another.
     """
-    tried = tx.run(
-        sa.select(outbox.c.payment_id, outbox.c.payload).where(
-            outbox.c.id.in_(outbox_ids),
-            outbox.c.purpose == Purpose.REMINDER.value,
-            outbox.c.tries > 0,
-        )
-    ).all()
+    tried = tx.run(_TRIED, {"b_ids": list(outbox_ids)}).all()
     if not tried:
         return []
     # Slots are found by their payment, and a row has some of those that it took along.
@@ -111,6 +106,14 @@ def free_dates(tx: Tx, outbox_ids: Sequence[int]) -> list[Slot]:
     return [
         Slot(row.payment_id, date.fromisoformat(row.local_date), row.outbox_id) for row in freed
     ]
+
+
+# Built once: every payment that is paid asks this of what it cancels.
+_TRIED = sa.select(outbox.c.payment_id, outbox.c.payload).where(
+    among(outbox.c.id, "b_ids"),
+    outbox.c.purpose == Purpose.REMINDER.value,
+    outbox.c.tries > 0,
+)
 
 
 def went_along(outbox_id: int) -> str:

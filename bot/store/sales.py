@@ -10,6 +10,7 @@ from bot.domain.identity import person_key
 from bot.domain.money import Money
 from bot.domain.payment import Payment, PaymentStatus
 from bot.store.engine import Tx
+from bot.store.listed import among
 from bot.store.payments import payment_of
 from bot.store.schema import card, customer, link, outbox, override, payment
 from channels.base import Address, ChannelName
@@ -124,9 +125,12 @@ _CARDS = (
 )
 
 
+_CARDS_OF = _CARDS.where(among(card.c.payment_id, "b_ids"))
+
+
 def cards_of(tx: Tx, payment_ids: Sequence[str]) -> list[Card]:
     """The cards of these payments."""
-    rows = tx.run(_CARDS.where(card.c.payment_id.in_(payment_ids)))
+    rows = tx.run(_CARDS_OF, {"b_ids": list(payment_ids)})
     return [
         Card(
             id=row.id,
