@@ -2,7 +2,15 @@
 
 import pytest
 
-from bot.domain.delivery import MANNERS, OnUncertain, Purpose, Refused, RetryLater, Uncertain
+from bot.domain.delivery import (
+    MANNERS,
+    MAX_RESENDS_WHEN_DIED,
+    OnUncertain,
+    Purpose,
+    Refused,
+    RetryLater,
+    Uncertain,
+)
 from bot.domain.payment import Alert, FactStatus, PaymentStatus
 from bot.handlers import chat, fallback, outgoing
 from bot.handlers import payment as payment_handler
@@ -252,7 +260,7 @@ async def test_what_a_dead_worker_held_is_treated_as_uncertain(world: World) -> 
 async def test_a_message_that_kills_its_worker_is_given_up(world: World) -> None:
     made = await world.create(("whatsapp",))
     await world.make_link("u1")
-    for _ in range(3):
+    for _ in range(1 + MAX_RESENDS_WHEN_DIED):
         await world.claim_one("whatsapp")
         assert await lapse(world) == 1
         world.clock.advance(seconds=30)
