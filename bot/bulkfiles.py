@@ -14,9 +14,6 @@ from itertools import chain, islice
 from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile, ZipFile
 
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
-
 from bot.domain.bulk import (
     MAX_BYTES,
     MAX_CELL_CHARS,
@@ -35,7 +32,6 @@ _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _DELIMITERS = (";", ",", "\t")
 _WHAT_OPENPYXL_RAISES = (
     BadZipFile,
-    InvalidFileException,
     ParseError,
     zlib.error,
     LookupError,
@@ -155,6 +151,10 @@ def _outside_quotes(line: str, char: str) -> int:
 
 def _xlsx_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
     _check_package(content)
+    # A third of a second to bring in, which no start is to pay for.
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
     try:
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
         sheet = book.worksheets[0]
@@ -169,7 +169,7 @@ def _xlsx_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
             yield number, texts
     except FileError:
         raise
-    except _WHAT_OPENPYXL_RAISES:
+    except (InvalidFileException, *_WHAT_OPENPYXL_RAISES):
         raise FileError("broken") from None
 
 

@@ -1,10 +1,10 @@
-"""Loads and compiles the texts of a folder, once. Every fault is named by file and line."""
+"""Finds the texts of a folder and compiles each once. Every fault is named by file and line."""
 
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
@@ -60,13 +60,30 @@ class TextsError(ValueError):
         super().__init__("\n".join(self.problems))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Text:
-    """One compiled file and the variables it uses."""
+    """One file, compiled when it is first used.
 
-    template: Template
-    names: frozenset[str]
+    What is asked of it raises `TextsError` for a file that is no UTF-8, no template, or uses a
+    variable that is not `known`.
+    """
+
     path: Path
+    known: frozenset[str]
+
+    @property
+    def template(self) -> Template:
+        """What is rendered."""
+        return self._compiled[0]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The variables it uses."""
+        return self._compiled[1]
+
+    @cached_property
+    def _compiled(self) -> tuple[Template, frozenset[str]]:
+        return _compile(self.path, self.known)
 
 
 @dataclass(slots=True)
@@ -95,33 +112,46 @@ def _merged(
 
 @cache
 def built_in() -> Catalog:
-    """Our own texts.
+    """Our own texts, of which a test has seen that every one compiles.
 
     Raises:
         TextsError: the installation is damaged.
     """
-    catalog = read_catalog(BUILT_IN)
+    catalog = find_texts(BUILT_IN)
     if catalog.problems:
         raise TextsError(catalog.problems)
     return catalog
 
 
 def read_catalog(folder: Path) -> Catalog:
-    """Read every file of a folder; what is wrong is listed in `problems`, not raised."""
+    """Read and compile every file of a folder; faults are listed in `problems`, not raised."""
+    catalog = find_texts(folder)
+    for found in (catalog.texts, catalog.frames):
+        for key, text in list(found.items()):
+            try:
+                _ = text.names
+            except TextsError as error:
+                catalog.problems.extend(error.problems)
+                del found[key]
+    return catalog
+
+
+def find_texts(folder: Path) -> Catalog:
+    """Read the words of a folder and note its texts, which are compiled at their first use."""
     catalog = Catalog()
     for path in sorted(folder.rglob("*")):
         if path.is_dir() or path.name.startswith("."):
             continue
         *parents, name = path.relative_to(folder).parts
         if not parents and name in (EMAIL_FRAME, HTML_FRAME):
-            _add(catalog, catalog.frames, name, path, FRAME_NAMES)
+            catalog.frames[name] = Text(path, FRAME_NAMES)
         elif len(parents) != 1 or parents[0] not in LANGUAGES:
             languages = ", ".join(LANGUAGES)
             catalog.problems.append(f"{path}:1: texts lie in a folder a language: {languages}")
         elif name == WORDS_FILE:
             _add_words(catalog, parents[0], path)
         elif name in text_files():
-            _add(catalog, catalog.texts, f"{parents[0]}/{name}", path, frozenset(VALUES))
+            catalog.texts[f"{parents[0]}/{name}"] = Text(path, frozenset(VALUES))
         else:
             catalog.problems.append(f"{path}:1: there is no text of this name")
     return catalog
@@ -134,21 +164,7 @@ def text_files() -> frozenset[str]:
     return frozenset(names | {f"{name}.{EMAIL}" for name in FOOTERS})
 
 
-def _add(
-    catalog: Catalog, into: dict[str, Text], key: str, path: Path, known: frozenset[str]
-) -> None:
-    try:
-        into[key] = compile_text(path, known)
-    except TextsError as error:
-        catalog.problems.extend(error.problems)
-
-
-def compile_text(path: Path, known: frozenset[str]) -> Text:
-    """Compile one file.
-
-    Raises:
-        TextsError: it is no UTF-8, no template, or uses a variable that is not `known`.
-    """
+def _compile(path: Path, known: frozenset[str]) -> tuple[Template, frozenset[str]]:
     env = _HTML if path.suffix == ".html" else _PLAIN
     try:
         tree = env.parse(path.read_text("utf-8").rstrip(), filename=str(path))
@@ -165,7 +181,7 @@ def compile_text(path: Path, known: frozenset[str]) -> Text:
         raise TextsError([f"{path}:{error.lineno}: {error.message}"]) from error
     if unknown:
         raise TextsError(unknown)
-    return Text(Template.from_code(env, code, {}), names, path)
+    return Template.from_code(env, code, {}), names
 
 
 def _add_words(catalog: Catalog, language: str, path: Path) -> None:

@@ -8,10 +8,10 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError, nodes
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -39,12 +39,29 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(
 _ENVIRONMENT.globals.clear()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Phrase:
-    """One compiled text, and the values it uses."""
+    """One text. It is compiled when it is first said: two thousand at once are two seconds."""
 
-    template: Template
-    names: frozenset[str]
+    key: str
+    path: Path
+    source: str
+
+    @cached_property
+    def template(self) -> Template:
+        """What is rendered."""
+        return _ENVIRONMENT.from_string(self._tree())
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The values it uses."""
+        return frozenset(find_undeclared_variables(self._tree()))
+
+    def _tree(self) -> nodes.Template:
+        try:
+            return _ENVIRONMENT.parse(self.source)
+        except TemplateSyntaxError as error:
+            raise TextsError([f"{self.path}: {self.key}: {error.message}"]) from error
 
 
 Book = Mapping[str, Mapping[str, Phrase]]
@@ -214,7 +231,7 @@ def built_in_phrases() -> Mapping[str, Book]:
             for key, form, source in _read(path, problems):
                 if form in book.setdefault(key, {}):
                     problems.append(f"{path}: {key} is there twice")
-                _compile(book[key], key, form, source, path, problems)
+                book[key][form] = Phrase(key, path, source.strip())
     if problems:
         raise TextsError(problems)
     return books
@@ -244,15 +261,3 @@ def _flat(
             yield from _flat(f"{key}.", value, path, problems)
         else:
             problems.append(f"{path}: {key} must be a text")
-
-
-def _compile(
-    into: dict[str, Phrase], key: str, form: str, source: str, path: Path, problems: list[str]
-) -> None:
-    try:
-        tree = _ENVIRONMENT.parse(source.strip())
-        into[form] = Phrase(
-            _ENVIRONMENT.from_string(tree), frozenset(find_undeclared_variables(tree))
-        )
-    except TemplateSyntaxError as error:
-        problems.append(f"{path}: {key}: {error.message}")

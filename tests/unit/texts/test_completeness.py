@@ -7,7 +7,7 @@ import pytest
 from bot.domain.delivery import Purpose
 from bot.domain.payment import LinkStatus
 from bot.texts import Facts, Texts, Wording
-from bot.texts.catalog import BUILT_IN, built_in, text_files
+from bot.texts.catalog import BUILT_IN, built_in, read_catalog, text_files
 from bot.texts.clean import CONCEPT_CHARS, NAME_CHARS
 from bot.texts.locales import LANGUAGES
 from bot.texts.overrides import read_overrides
@@ -44,6 +44,10 @@ def test_every_language_has_every_file_and_word(language: str) -> None:
     assert {name: set(section) for name, section in words.items()} == {
         name: set(keys) for name, keys in WORDS.items()
     }
+
+
+def test_every_text_compiles() -> None:
+    assert read_catalog(BUILT_IN).problems == []
 
 
 def test_every_purpose_of_the_domain_has_words() -> None:

@@ -26,6 +26,7 @@ def test_every_language_has_every_phrase(language: str) -> None:
 def test_a_phrase_wants_the_same_values_in_every_language(key: str, language: str) -> None:
     for form, phrase in BOOKS[language][key].items():
         assert phrase.names - {"merchant"} == BOOKS["es"][key][form].names - {"merchant"}
+        assert phrase.template
 
 
 def _said(template: str, **values: object) -> str:
