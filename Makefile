@@ -28,7 +28,7 @@ bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 torture: $(VENV)/.dev
-	@$(BIN)/python -m tests.crash.torture $(ARGS)
+	@$(BIN)/python -m tests.crash $(ARGS)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/it"; exit 2; }

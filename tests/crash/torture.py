@@ -75,7 +75,3 @@ def _run(name: str, scenario: Scenario, place: Place, count: int) -> bool:
     report.figures.setdefault("secs", time.monotonic() - began)
     print(report.line(), flush=True)
     return report.is_ok
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
