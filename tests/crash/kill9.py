@@ -54,6 +54,8 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     ready: list[float] = field(default_factory=list)
+    executed: list[float] = field(default_factory=list)
+    """Those of `ready` in which a process was executed anew."""
     answered: list[float] = field(default_factory=list)
     quiesce: list[float] = field(default_factory=list)
     lost: list[object] = field(default_factory=list)
@@ -132,6 +134,8 @@ class KilledFleet(MortalService):
             return
         await self.fleet.until_ready(dying)
         self._tally.ready.append(time.monotonic() - began)
+        if any(member.is_executed and member.is_web for member in dying):
+            self._tally.executed.append(self._tally.ready[-1])
         answers = await until(lambda: self.crowd.answered_at > began, ANSWER_WITHIN_S)
         if answers:
             self._tally.answered.append(self.crowd.answered_at - began)
@@ -271,6 +275,7 @@ def _report(engine: str, cycles: int, seed: int, tally: Tally, took_s: float) ->
     report.figures["recovery_p50"] = seconds(share(tally.ready, 50))
     report.figures["p95"] = seconds(share(tally.ready, 95))
     report.figures["max"] = seconds(max(tally.ready, default=0))
+    report.figures["exec_p50"] = seconds(share(tally.executed, 50))
     report.figures["answer_p95"] = seconds(share(tally.answered, 95))
     report.figures["quiesce"] = seconds(max(tally.quiesce, default=0))
     worst = [each for each in (Integrity.BROKEN, Integrity.UNCHECKED) if counts[each]]
