@@ -18,9 +18,13 @@ from bot.store.migrate import migrate
 from tests.contract import test_books_facts, test_books_links, test_books_routes
 from tests.contract.books_invariants import check_books
 from tests.contract.world import World
-from tests.crash import fuzz, machine, planted, powerloss, races
+from tests.crash import fuzz, machine, mortal, planted, powerloss, races
+from tests.crash.cuts import Cut
+from tests.crash.mortal import MortalService
 from tests.crash.report import Report
 from tests.crash.test_crash_points import live
+from tests.flow.service import PHONE
+from tests.services import eventually
 
 Patch = pytest.MonkeyPatch
 Probe = Callable[[str, int], Awaitable[Report]]
@@ -54,6 +58,19 @@ def _life(point: str) -> Probe:
         return Report("life")
 
     return probe
+
+
+async def _throttled(url: str, length: int) -> Report:
+    """One payment whose link Twilio takes only at the second try, a while after the first."""
+    with tempfile.TemporaryDirectory(prefix="paybot-again-") as name:
+        path = f"sqlite:///{name}/paybot.db"
+        migrate(path)
+        async with MortalService(Path(name), path, Cut("")) as service:
+            service.sandbox.faults.order("twilio", "create", "throttle", retry_after=2)
+            await service.ask("sms")
+            handsets = service.sandbox.twilio.handsets
+            await eventually(lambda: len(handsets.received_by(PHONE)) == 1, mortal.REST_S)
+    return Report("throttled")
 
 
 def _told(test: Callable[..., Awaitable[None]], *how: object) -> Probe:
@@ -93,7 +110,7 @@ def _race(name: str) -> Probe:
 PROBES: Mapping[str, Probe] = {
     "books": _books,
     "life": _life("link settled"),
-    "second try": _life("create accepted"),
+    "second try": _throttled,
     "orphans": _told(_UNKNOWN_END, Dispatches.UNKNOWN),
     "one link": _told(test_books_routes.test_after_an_uncertain_try_the_url_is_never_replaced),
     "any order": _told(test_books_facts.test_denied_after_approved_changes_nothing),
