@@ -4,7 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact
-from functools import cache
+from functools import cache, lru_cache
 
 from babel.core import get_global
 
@@ -26,6 +26,7 @@ class AmountError(ValueError):
     """The amount cannot be taken."""
 
 
+@lru_cache(maxsize=512)
 def minor_digits(currency: str) -> int:
     """How many digits follow the decimal separator of `currency`.
 

@@ -83,11 +83,8 @@ def insert(
             created_at=tx.now,
         )
     )
-    tx.run_many(_ADD_ROW, [_values_of(batch_id, row) for row in rows])
+    tx.insert_many(batch_row, [_values_of(batch_id, row) for row in rows])
     return _must_read(tx, batch_id)
-
-
-_ADD_ROW = batch_row.insert()
 
 
 def _values_of(batch_id: str, row: BulkRow) -> dict[str, object]:

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import RowMapping
 
 from bot.domain.delivery import Purpose
 from bot.store.engine import Tx
+from bot.store.listed import given
 from bot.store.outbox import OutboxItem, with_link
 from bot.store.schema import SILENT_DELIVERY, delivery, outbox
 from channels.base import ChannelName, DeliveryState
@@ -42,8 +41,8 @@ def accept(tx: Tx, accepted: Sequence[Acceptance]) -> None:
             for each in accepted
         ],
     )
-    tx.run_many(
-        _NOTE,
+    tx.insert_many(
+        delivery,
         [
             _delivery_row(tx, each.item, "accepted", provider_id=each.provider_id)
             for each in accepted
@@ -68,15 +67,8 @@ def _accept_at_once(tx: Tx, accepted: Sequence[Acceptance]) -> None:
     tx.run(_NOTE_ALL, common | tried)
 
 
-def _listed(name: str, *columns: "sa.Column[Any]") -> "sa.TableValuedAlias":
-    """Rows that come as one array for each of these columns."""
-    binds = [sa.bindparam(f"b_{column.name}", type_=ARRAY(column.type)) for column in columns]
-    names = [column.name for column in columns]
-    return sa.func.unnest(*binds).table_valued(*names, name=name).render_derived()
-
-
 _NOW = sa.bindparam("b_now", type_=outbox.c.updated_at.type)
-_ended = _listed("ended", outbox.c.id, outbox.c.provider_id, outbox.c.deliver_by)
+_ended = given("ended", outbox.c.id, outbox.c.provider_id, outbox.c.deliver_by)
 _ACCEPT_ALL = (
     outbox.update()
     .where(outbox.c.id == _ended.c.id)
@@ -91,7 +83,7 @@ _ACCEPT_ALL = (
     )
 )
 _TRIED = ("try_no", "channel", "address", "provider_id")
-_tried = _listed("tried", outbox.c.id, *(delivery.c[name] for name in _TRIED))
+_tried = given("tried", outbox.c.id, *(delivery.c[name] for name in _TRIED))
 _NOTE_ALL = delivery.insert().from_select(
     ["outbox_id", *_TRIED, "outcome", "at", "updated_at"],
     sa.select(
@@ -111,9 +103,6 @@ _ACCEPT = (
         updated_at=sa.bindparam("b_now"),
     )
 )
-
-
-_NOTE = delivery.insert()
 
 
 def _delivery_row(

@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar, cast
 import sqlalchemy as sa
 from pydantic_core import from_json
 from sqlalchemy import event
+from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
@@ -29,6 +30,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import ReturningInsert
 
+from bot.store.listed import given
 from bot.store.server_time import ServerTime, machine_time
 
 _Result = TypeVar("_Result")
@@ -108,18 +110,76 @@ class Tx:
         sql, values_of = _prepared(statement, tuple(rows[0]), self.conn.dialect)
         self.conn.exec_driver_sql(sql, [values_of(row) for row in rows])
 
+    def insert_many(
+        self, table: sa.Table, rows: Sequence[dict[str, object]], *, is_ignoring: bool = False
+    ) -> int:
+        """Insert rows alike in one statement; give how many.
+
+        Where `is_ignoring`, those with a unique key that is known are left out.
+        """
+        if not rows:
+            return 0
+        names = tuple(rows[0])
+        if self.is_sqlite:
+            sql, values_of = _prepared(
+                _insert(table, is_ignoring=is_ignoring), names, self.conn.dialect
+            )
+            told = [values_of(row) for row in rows]
+            result = self.conn.exec_driver_sql(sql, told, execution_options=_COUNTED)
+        else:
+            insert = _insert_arrays(table, names, is_ignoring=is_ignoring)
+            result = self.run(insert, _turned(rows, names))
+        return result.rowcount
+
     def insert_ignoring(
         self, table: sa.Table, rows: Iterable[dict[str, object]], *, conflict: Sequence[str]
     ) -> list[int]:
-        """Insert rows whose unique key is new; give the ids of those inserted, first one wins.
+        """Insert rows alike whose unique key is new; give the ids of those inserted, in order.
 
         Without a `conflict` any unique key counts.
         """
         listed = list(rows)
         if not listed:
             return []
-        statement = _insert_ignoring(table, tuple(conflict), self.is_sqlite)
-        return list(self.conn.execute(statement, listed).scalars())
+        if self.is_sqlite or len(listed) == 1:
+            statement = _insert_ignoring(table, tuple(conflict), self.is_sqlite)
+            return list(self.conn.execute(statement, listed).scalars())
+        names = tuple(listed[0])
+        told = _new_arrays(table, names, tuple(conflict))
+        return list(self.run(told, _turned(listed, names)).scalars())
+
+
+_COUNTED = {"preserve_rowcount": True}
+"""SQLAlchemy closes an INSERT's cursor before anybody can ask it for its count."""
+
+
+def _turned(rows: Sequence[Mapping[str, object]], names: Sequence[str]) -> dict[str, object]:
+    """One list a column, as `given` takes them."""
+    return {f"b_{name}": [row[name] for row in rows] for name in names}
+
+
+@cache
+def _insert(table: sa.Table, *, is_ignoring: bool) -> sa.Insert:
+    insert = sqlite_insert(table)
+    return insert.on_conflict_do_nothing() if is_ignoring else insert
+
+
+@cache
+def _insert_arrays(table: sa.Table, names: tuple[str, ...], *, is_ignoring: bool) -> PostgresInsert:
+    """Half the work of a list of values, of which driver and server read each by itself."""
+    rows = given("given", *(table.c[name] for name in names))
+    told = sa.select(*(rows.c[name] for name in names))
+    insert = postgres_insert(table).from_select(list(names), told, include_defaults=False)
+    insert = insert.execution_options(**_COUNTED)
+    return insert.on_conflict_do_nothing() if is_ignoring else insert
+
+
+@cache
+def _new_arrays(
+    table: sa.Table, names: tuple[str, ...], conflict: tuple[str, ...]
+) -> ReturningInsert[int]:
+    insert = _insert_arrays(table, names, is_ignoring=False)
+    return insert.on_conflict_do_nothing(index_elements=conflict or None).returning(table.c.id)
 
 
 @lru_cache(maxsize=256)

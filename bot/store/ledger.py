@@ -95,7 +95,7 @@ def decide_all(tx: Tx, decisions: Sequence[Decision]) -> None:
         }
         for each in decisions
     ]
-    tx.run_many(_DECIDE, rows)
+    tx.insert_many(decision, rows)
 
 
 def raise_alert(

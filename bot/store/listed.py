@@ -27,6 +27,22 @@ def among(column: sa.Column[Any], name: str) -> sa.ColumnElement[Any]:
     return _Among(column, sa.literal_column(name))
 
 
+def given(name: str, *columns: sa.Column[Any]) -> sa.TableValuedAlias:
+    """Rows that come to PostgreSQL as one array for each of these columns, bound as `b_…`."""
+    # With one dimension said, for a JSON value that is a list would be taken for another.
+    binds = [
+        sa.bindparam(f"b_{each.name}", type_=ARRAY(_element(each), dimensions=1))
+        for each in columns
+    ]
+    names = [each.name for each in columns]
+    return sa.func.unnest(*binds).table_valued(*names, name=name).render_derived()
+
+
+def _element(column: sa.Column[Any]) -> sa.types.TypeEngine[Any]:
+    # A cast to an array of shorter strings would cut what is too long, instead of refusing it.
+    return sa.Text() if isinstance(column.type, sa.String) else column.type
+
+
 @compiles(_Among)
 def _written_out(element: _Among, compiler: SQLCompiler, **kwargs: Any) -> str:
     column, name = element.clauses

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
@@ -131,8 +132,8 @@ def take(
     tx: Tx, *, lane: str, limit: int, lease: timedelta, token: str, worker: str
 ) -> list[OutboxItem]:
     """Mark the oldest due rows of a lane as `sending` and read all that they need."""
-    taken = mark(tx, lane=lane, limit=limit, lease=lease, token=token, worker=worker)
-    return _these(tx, [each.id for each in taken])
+    taken = _mark(tx, lane=lane, limit=limit, lease=lease, token=token, worker=worker)
+    return _these(tx, list(taken.scalars()))
 
 
 def mark(
@@ -142,6 +143,13 @@ def mark(
 
     The try is counted before the work, so that a row that kills its worker is counted too.
     """
+    taken = _mark(tx, lane=lane, limit=limit, lease=lease, token=token, worker=worker)
+    return [Taken(**row) for row in taken.mappings()]
+
+
+def _mark(
+    tx: Tx, *, lane: str, limit: int, lease: timedelta, token: str, worker: str
+) -> "sa.CursorResult[Any]":
     due = (
         sa.select(outbox.c.id)
         .where(outbox.c.status == "pending", outbox.c.lane == lane, outbox.c.not_before <= tx.now)
@@ -150,7 +158,7 @@ def mark(
     )
     if not tx.is_sqlite:
         due = due.with_for_update(skip_locked=True)
-    taken = tx.run(
+    return tx.run(
         outbox.update()
         .where(outbox.c.id.in_(due))
         .values(
@@ -170,7 +178,6 @@ def mark(
             outbox.c.attempt_id,
         )
     )
-    return [Taken(**row) for row in taken.mappings()]
 
 
 # No more than is read: each value of each row is paid for.

@@ -7,8 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import RowMapping
 
 from bot.domain.delivery import ASKING, Purpose
 from bot.domain.payment import UNPAID, Link, Payment
@@ -97,31 +96,36 @@ def customers(tx: Tx, ids: Sequence[int]) -> list[Reminded]:
     """The wishes and states of these customers."""
     return [
         Reminded(
-            id=row.id,
-            phone=row.phone,
-            name=row.name,
-            time_zone=row.time_zone,
-            is_opted_out=bool(row.is_opted_out),
-            wants_reminders=bool(row.wants_reminders),
-            paused_until=row.reminders_paused_until,
-            barred_why=row.barred_why if row.barred_at is not None else None,
-            human_since=row.human_since,
+            id=row["id"],
+            phone=row["phone"],
+            name=row["name"],
+            time_zone=row["time_zone"],
+            is_opted_out=bool(row["is_opted_out"]),
+            wants_reminders=bool(row["wants_reminders"]),
+            paused_until=row["reminders_paused_until"],
+            barred_why=row["barred_why"] if row["barred_at"] is not None else None,
+            human_since=row["human_since"],
             closed=_closed(row),
         )
-        for row in tx.run(_CUSTOMERS, {"b_ids": list(ids)})
+        for row in tx.run(_CUSTOMERS, {"b_ids": list(ids)}).mappings()
     ]
 
 
-def _closed(row: "sa.Row[Any]") -> dict[str, str]:
+_REACH = tuple((channel, f"reach_{channel.value}", channel.value) for channel in ChannelName)
+
+
+def _closed(row: RowMapping) -> dict[str, str]:
     """The channels over which nothing can be asked of a customer, each with why."""
     found = {}
-    for channel in ChannelName:
-        reach = row._mapping[f"reach_{channel.value}"]
+    for channel, label, name in _REACH:
+        reach = row[label]
+        if reach == "ok":
+            continue
         is_missing = channel is ChannelName.TELEGRAM and reach is None
-        if is_missing or (channel is ChannelName.EMAIL and row.email is None):
-            found[channel.value] = f"no {channel.value} address is known"
-        elif reach not in (None, "ok"):
-            found[channel.value] = f"the customer said stop on {channel.value}"
+        if is_missing or (channel is ChannelName.EMAIL and row["email"] is None):
+            found[name] = f"no {name} address is known"
+        elif reach is not None:
+            found[name] = f"the customer said stop on {name}"
     return found
 
 
@@ -344,11 +348,18 @@ _SERIES = (
 
 def slots_of(tx: Tx, payment_ids: Sequence[str]) -> dict[tuple[str, date], int]:
     """The dates on which these payments were reminded of, with the row that did it."""
-    rows = tx.run(_SLOTS, {"b_ids": list(payment_ids)})
+    rows = tx.run(_SLOTS if tx.is_sqlite else _SLOTS_THERE, {"b_ids": list(payment_ids)})
     return {(row.payment_id, date.fromisoformat(row.local_date)): row.outbox_id for row in rows}
 
 
 _SLOTS = sa.select(reminder_slot).where(among(reminder_slot.c.payment_id, "b_ids"))
+# On a server this table is empty at first and grows in bursts: an array is compared with each row
+# until the server has counted them anew, a subquery never is.
+_SLOTS_THERE = sa.select(reminder_slot).where(
+    reminder_slot.c.payment_id.in_(
+        sa.select(sa.func.unnest(sa.bindparam("b_ids", type_=ARRAY(sa.Text))))
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,15 +381,12 @@ def take_slots(tx: Tx, wanted: Sequence[Slot]) -> set[str]:
         }
         for slot in wanted
     ]
-    tx.run_many(_TAKE_SQLITE if tx.is_sqlite else _TAKE_POSTGRES, rows)
+    if tx.insert_many(reminder_slot, rows, is_ignoring=True) == len(rows):
+        return set()
     holders = slots_of(tx, [slot.payment_id for slot in wanted])
     return {
         slot.payment_id for slot in wanted if holders[slot.payment_id, slot.day] != slot.outbox_id
     }
-
-
-_TAKE_SQLITE = sqlite_insert(reminder_slot).on_conflict_do_nothing()
-_TAKE_POSTGRES = postgres_insert(reminder_slot).on_conflict_do_nothing()
 
 
 def bar(tx: Tx, customer_id: int, why: str) -> None:
