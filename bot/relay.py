@@ -39,7 +39,7 @@ _POLL_S = 1.0
 _BEAT_S = 5.0
 _PAUSE_S = 0.05
 _BATCH = 128
-_FIRST_ROOM = 32
+_FIRST_ROOM = 4
 """What a process holds when it dies counts as perhaps sent. One that dies soon after each start
 claims little before it has shown that it lives, so that it does not use up the tries of much."""
 

@@ -187,7 +187,7 @@ ASKING = frozenset(purpose for purpose, manners in MANNERS.items() if manners.as
 """What asks for money, and so shows a link."""
 
 MAX_RESENDS_WHEN_UNCERTAIN = 2
-MAX_RESENDS_WHEN_DIED = 5
+MAX_RESENDS_WHEN_DIED = 7
 """The death of our own process says nothing about a message; one that causes it ends some time."""
 TRIES_BEFORE_NEXT_CHANNEL = 5
 _BACKOFF_CAP_S = 900.0
@@ -202,6 +202,17 @@ def backoff_s(attempts: int, random: Callable[[], float]) -> float:
     """
     ceiling = min(_BACKOFF_CAP_S, 2.0 ** min(attempts, 10))
     return max(0.5, ceiling * random())
+
+
+def wait_after_death_s(deaths: int) -> float:
+    """Seconds for which what our process died over waits: none at first, then 2, 4, 8.
+
+    And so on, so that nothing which comes after it is held up, even if each start dies of it.
+
+    Args:
+        deaths: those before the last one.
+    """
+    return 2.0**deaths if deaths else 0.0
 
 
 _CREATE_RETRY_S = (1.0, 5.0, 30.0)

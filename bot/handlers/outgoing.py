@@ -23,6 +23,7 @@ from bot.domain.delivery import (
     Uncertain,
     Unfound,
     backoff_s,
+    wait_after_death_s,
 )
 from bot.domain.payment import UNPAID, Alert
 from bot.handlers import bulk, cards, delivery, reminding
@@ -281,9 +282,11 @@ def _on_uncertain(tx: Tx, rules: Rules, item: OutboxItem, outcome: Uncertain) ->
         decide(tx, item, f"{purpose.value} let go", f"it may have left: {outcome.reason}")
     elif item.uncertain_count < most and tx.now < item.give_up_at:
         can_look = item.channel in rules.finds
-        at = tx.now if can_look or outcome is DIED else tx.now + _UNCERTAIN_RESEND
+        wait = timedelta(0) if can_look else _UNCERTAIN_RESEND
+        if outcome is DIED:
+            wait = timedelta(seconds=wait_after_death_s(item.uncertain_count))
         looks = LOOKS_BEFORE_RESEND if can_look else 0
-        outbox.again(tx, item.id, at=at, error=outcome.reason, uncertain_looks=looks)
+        outbox.again(tx, item.id, at=tx.now + wait, error=outcome.reason, uncertain_looks=looks)
         decide(tx, item, f"{purpose.value} again", f"it may not have left: {outcome.reason}")
     elif rules.next_courier(item.route_left) is not None:
         next_channel(tx, rules, item, why=outcome.reason, may_have_left=True)

@@ -19,8 +19,8 @@ TOPIC = "inbox"
 _PATIENCE_S = 10.0
 """How long a request may wait for its commit; who sent it repeats it then."""
 
-MAX_DEATHS = 5
-"""After so many deaths of its worker an item is taken for the cause."""
+MAX_DEATHS = 8
+"""After so many deaths of its worker an item is taken for the cause; that takes two minutes."""
 
 
 class Source(StrEnum):
@@ -232,6 +232,9 @@ def postpone(tx: Tx, item: InboxItem, *, delay: timedelta, error: str) -> None:
 def release_lapsed(tx: Tx, *, all_claims: bool = False) -> tuple[int, list[int]]:
     """Give back what dead workers hold; handling has no outside effect, so this is always safe.
 
+    At once, but what a worker died over before waits: 2 s, then twice as long each time, so that
+    what comes after it is handled even if each start dies of it.
+
     Args:
         tx: the transaction.
         all_claims: every claim is stale, as when this process is the only one on the file.
@@ -243,6 +246,8 @@ def release_lapsed(tx: Tx, *, all_claims: bool = False) -> tuple[int, list[int]]
     if not all_claims:
         lapsed &= inbox.c.lease_until < tx.lease_now
     is_fatal = inbox.c.deaths + 1 >= MAX_DEATHS
+    wait = sa.literal(1_000_000, sa.BigInteger).bitwise_lshift(inbox.c.deaths)
+    again_at = sa.literal(to_microseconds(tx.now), sa.BigInteger) + wait
     released = tx.run(
         inbox.update()
         .where(lapsed)
@@ -250,6 +255,7 @@ def release_lapsed(tx: Tx, *, all_claims: bool = False) -> tuple[int, list[int]]
             status=sa.case((is_fatal, "dead"), else_="new"),
             ended_at=sa.case((is_fatal, sa.literal(tx.now, type_=inbox.c.ended_at.type))),
             deaths=inbox.c.deaths + 1,
+            not_before=sa.case((inbox.c.deaths > 0, again_at), else_=inbox.c.not_before),
             lease_until=None,
         )
         .returning(inbox.c.id, inbox.c.status)

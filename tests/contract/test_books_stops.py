@@ -257,13 +257,24 @@ async def test_what_a_dead_worker_held_is_treated_as_uncertain(world: World) -> 
     assert await lapse(world) == 0
 
 
+async def test_a_message_that_its_worker_died_over_twice_waits(world: World) -> None:
+    await world.create(("whatsapp",))
+    await world.make_link("u1")
+    for _ in range(2):
+        await world.claim_one("whatsapp")
+        assert await lapse(world) == 1
+    assert await world.claim("whatsapp") == []
+    world.clock.advance(seconds=2)
+    await world.claim_one("whatsapp")
+
+
 async def test_a_message_that_kills_its_worker_is_given_up(world: World) -> None:
     made = await world.create(("whatsapp",))
     await world.make_link("u1")
     for _ in range(1 + MAX_RESENDS_WHEN_DIED):
         await world.claim_one("whatsapp")
         assert await lapse(world) == 1
-        world.clock.advance(seconds=30)
+        world.clock.advance(minutes=3)
     assert await world.claim("whatsapp") == []
     assert [row.status for row in await world.outbox(made.id, "link")] == ["uncertain"]
     assert await world.alerts() == [Alert.UNDELIVERABLE]

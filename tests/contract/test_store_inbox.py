@@ -200,6 +200,7 @@ async def test_what_kills_its_worker_is_taken_alone_and_then_set_aside(world: Wo
     for _ in range(inbox.MAX_DEATHS - 1):
         await claim(world, "t")
         await world.run(lambda tx: inbox.release_lapsed(tx, all_claims=True))
+        world.clock.advance(minutes=2)
     [suspect] = await claim(world, "t")
     released, set_aside = await world.run(lambda tx: inbox.release_lapsed(tx, all_claims=True))
     assert (released, set_aside) == (0, [suspect.id])
@@ -209,6 +210,18 @@ async def test_what_kills_its_worker_is_taken_alone_and_then_set_aside(world: Wo
         await world.run(functools.partial(inbox.finish, item=item))
     states = await world.select("select status, count(*) from inbox group by status order by 1")
     assert states == [("dead", 1), ("done", 2)]
+
+
+async def test_what_its_worker_died_over_twice_lets_others_go_first(world: World) -> None:
+    await record(world, received("1"))
+    for _ in range(2):
+        [suspect] = await claim(world, "t")
+        await world.run(lambda tx: inbox.release_lapsed(tx, all_claims=True))
+    await record(world, received("2"))
+    [other] = await claim(world, "t")
+    assert other.id != suspect.id
+    world.clock.advance(seconds=2)
+    assert [item.id for item in await claim(world, "t")] == [suspect.id]
 
 
 async def test_what_an_item_said_is_forgotten_only_once_it_is_ended(world: World) -> None:
