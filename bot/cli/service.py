@@ -51,13 +51,22 @@ def serve_command(roles: str) -> None:
 
 
 @click.command("migrate")
-def migrate_command() -> None:
-    """Bring the database to this version; doing it again changes nothing."""
+@click.option("--restored", is_flag=True, help="The database was restored from a copy.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def migrate_command(restored: bool, yes: bool) -> None:
+    """Bring the database to this version; doing it again changes nothing.
+
+    What a restored database owes may have been done since the copy was made. With --restored none
+    of it is done again by itself: links to be made, messages and receipts that were owed by now
+    wait for a person in `paybot alerts`.
+    """
     from bot.cli.client import local_settings
     from bot.store.engine import StoreError
     from bot.store.migrate import migrate
 
     url = local_settings().store.url.get_secret_value()
+    if restored and not yes:
+        click.confirm("Is the service stopped, and this the restored database?", abort=True)
     try:
         before, after = migrate(url)
     except StoreError as error:
@@ -66,6 +75,36 @@ def migrate_command() -> None:
         click.echo(f"the database is at {after} already")
     else:
         click.echo(f"the database went from {before or 'empty'} to {after}")
+    if restored:
+        _doubt_what_is_owed()
+
+
+def _doubt_what_is_owed() -> None:
+    from bot.store.engine import StoreError
+
+    settings = load_settings()
+    must_fit(settings)
+    try:
+        run_loop(_doubt_all(settings))
+    except StoreError as error:
+        raise FailedError(str(error)) from None
+
+
+async def _doubt_all(settings: "Settings") -> None:
+    from bot.app import Application
+    from bot.handlers.restoring import doubt_all
+
+    application = Application(settings, roles=())
+    try:
+        application.store.open()
+        found = await application.store.transact(lambda tx: doubt_all(tx, application.rules))
+    finally:
+        await application.stop()
+    click.echo(
+        f"{found.creates} links and {found.messages} messages wait for a person: `paybot alerts`; "
+        f"{found.exposed} links count as seen.\nCompare the payments since the copy with Migo's "
+        "dashboard: what Migo reported meanwhile is not in this database."
+    )
 
 
 def load_settings() -> "Settings":

@@ -57,12 +57,7 @@ def on_create_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) 
                 reminding.bar(tx, item.payment.customer_id, outcome.reason)
             give_up_create(tx, rules, item, outcome.reason, code=outcome.code)
         case Uncertain():
-            links.end_attempt(
-                tx, item.attempt.id, "unknown", error_key=outcome.code, uid_hint=outcome.uid
-            )
-            name = f"{item.payment.id}.{item.attempt.attempt_no}"
-            links.look_now(tx, external_id=name, uid=outcome.uid)
-            outbox.end(tx, item.id, "uncertain", error=outcome.reason)
+            _note_unknown(tx, item, outcome)
             _on_unknown_create(tx, rules, item, outcome)
         case Done() | Unfound() | Found():
             raise TypeError("a link's creation cannot end as a message does")
@@ -81,6 +76,23 @@ def give_up_create(
     payment = payments.read(tx, item.payment.id, lock=True)
     if payment is not None and payment.status in UNPAID:
         _hold(tx, rules, payment, Alert.CREATE_REFUSED, reason, code)
+
+
+def doubt_create(tx: Tx, rules: Rules, item: OutboxItem, reason: str) -> None:
+    """Have a person look at Migo whether a link was made, even one that could have no reader."""
+    _note_unknown(tx, item, Uncertain(reason))
+    payment = None if item.payment is None else payments.read(tx, item.payment.id, lock=True)
+    if payment is not None:
+        _hold(tx, rules, payment, Alert.CREATE_UNKNOWN, reason, None)
+
+
+def _note_unknown(tx: Tx, item: OutboxItem, outcome: Uncertain) -> None:
+    if item.attempt is None or item.payment is None:
+        raise TypeError("a create_link row belongs to an attempt of a payment")
+    links.end_attempt(tx, item.attempt.id, "unknown", error_key=outcome.code, uid_hint=outcome.uid)
+    name = f"{item.payment.id}.{item.attempt.attempt_no}"
+    links.look_now(tx, external_id=name, uid=outcome.uid)
+    outbox.end(tx, item.id, "uncertain", error=outcome.reason)
 
 
 def _on_unknown_create(tx: Tx, rules: Rules, item: OutboxItem, outcome: Uncertain) -> None:

@@ -278,6 +278,12 @@ def expose(tx: Tx, link_ids: Sequence[int], *, is_handed_out: bool = False) -> s
         return set().union(*alone)
 
 
+def unseen(tx: Tx) -> list[int]:
+    """Links in use of which nothing says that anybody may have seen them."""
+    is_unseen = link.c.exposed_at.is_(None) & link.c.superseded_at.is_(None)
+    return list(tx.run(sa.select(link.c.id).where(is_unseen)).scalars())
+
+
 def _expose(tx: Tx, link_ids: Sequence[int], latch: sa.Executable) -> set[int]:
     return set(tx.run(latch, {"b_ids": list(link_ids), "b_now": tx.now}).scalars())
 

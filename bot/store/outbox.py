@@ -584,6 +584,16 @@ def lapsed(tx: Tx, *, all_claims: bool = False, limit: int = 500) -> list[Outbox
     return _these(tx, found)
 
 
+def owed(tx: Tx) -> list[OutboxItem]:
+    """Links to be made and messages to be sent by now, claimed ones too."""
+    which = sa.select(outbox.c.id).where(
+        outbox.c.status.in_(("pending", "sending")),
+        outbox.c.kind.in_((CREATE_LINK, SEND)),
+        outbox.c.not_before <= tx.now,
+    )
+    return [item for ids in tx.run(which).scalars().partitions(500) for item in _these(tx, ids)]
+
+
 def overdue(tx: Tx, *, limit: int = 500) -> list[OutboxItem]:
     """Accepted messages without a delivered report in their time."""
     ids = (

@@ -287,10 +287,17 @@ async def test_a_sandbox_and_a_service_meet_over_the_env_file(tmp_path: Path) ->
             assert "Traceback" not in second.stderr
             token = (tmp_path / "paybot.token").read_text().strip()
             assert not service.has_said(token)
+            told = ("migrate", "--restored", "--yes")
+            early = await asyncio.to_thread(once, *told, folder=tmp_path)
+            assert early.returncode == 1
+            assert early.stderr.startswith("paybot: another paybot holds ")
             assert service.stop() == 0
         migrated = await asyncio.to_thread(once, "migrate", folder=tmp_path)
         assert (migrated.returncode, migrated.stderr) == (0, "")
         assert "already" in migrated.stdout
+        restored = await asyncio.to_thread(once, *told, folder=tmp_path)
+        assert (restored.returncode, restored.stderr) == (0, "")
+        assert "0 links and 0 messages wait for a person" in restored.stdout
         assert sandbox.stop() == 0
 
 
