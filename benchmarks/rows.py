@@ -71,11 +71,20 @@ def settle(store: Store) -> None:
         connection.execute(sa.text("analyze"))
 
 
-def make_due(tx: Tx, *, count: int, at: datetime) -> None:
-    """Have the first reminders fall due at one moment."""
+def make_due(tx: Tx, numbers: range, *, at: datetime, within: timedelta) -> None:
+    """Have the reminders of these numbers fall due one after the other, evenly from `at` on."""
     tx.run(
-        sa.text("update outbox set not_before = :at where id <= :count"),
-        {"at": to_microseconds(at), "count": count},
+        sa.text(
+            "update outbox set not_before = :at + (id - :first) * :within / :count"
+            " where id between :first and :last"
+        ),
+        {
+            "at": to_microseconds(at),
+            "first": numbers[0],
+            "last": numbers[-1],
+            "count": len(numbers),
+            "within": within // timedelta(microseconds=1),
+        },
     )
 
 
