@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import assert_never
 
 from bot.domain.delivery import (
+    DIED,
+    MAX_RESENDS_WHEN_DIED,
     MAX_UNKNOWN_CREATES,
     Done,
     Found,
@@ -104,7 +106,8 @@ def _on_unknown_create(tx: Tx, rules: Rules, item: OutboxItem, outcome: Uncertai
         raise TypeError("a create_link row belongs to an attempt of a payment")
     unknown = [each for each in links.attempts_of(tx, payment.id) if each.state == "unknown"]
     is_safe = has_no_reader(tx, rules) and outcome.uid is None
-    if not is_safe or len(unknown) >= MAX_UNKNOWN_CREATES or payment.status not in UNPAID:
+    most = 1 + MAX_RESENDS_WHEN_DIED if outcome is DIED else MAX_UNKNOWN_CREATES
+    if not is_safe or len(unknown) >= most or payment.status not in UNPAID:
         _hold(tx, rules, payment, Alert.CREATE_UNKNOWN, outcome.reason, outcome.code)
         return
     if outcome.code == _UNREADABLE:

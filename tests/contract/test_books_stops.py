@@ -272,6 +272,7 @@ async def test_a_message_that_kills_its_worker_is_given_up(world: World) -> None
     made = await world.create(("whatsapp",))
     await world.make_link("u1")
     for _ in range(1 + MAX_RESENDS_WHEN_DIED):
+        assert await world.alerts() == []
         await world.claim_one("whatsapp")
         assert await lapse(world) == 1
         world.clock.advance(minutes=3)

@@ -513,6 +513,6 @@ async def test_a_fresh_process_claims_little_before_it_has_shown_that_it_lives(
     await box.owe(ChannelName.SMS, 80)
     gate = box.performer.close("sms")
     async with box.relaying():
-        await box.until("sending", 32)
+        await box.until("sending", 4)
         gate.set()
         await box.until("done", 80)
