@@ -26,6 +26,7 @@ from bot.handlers.rules import Rules
 from bot.handlers.series import begin_all
 from bot.store import ledger, links, outbox, payments, reminding
 from bot.store.engine import Tx
+from bot.store.links import Attempt
 from bot.store.outbox import OutboxItem
 from channels.base import Refusal
 
@@ -59,8 +60,8 @@ def on_create_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) 
                 reminding.bar(tx, item.payment.customer_id, outcome.reason)
             give_up_create(tx, rules, item, outcome.reason, code=outcome.code)
         case Uncertain():
-            _note_unknown(tx, item, outcome)
-            _on_unknown_create(tx, rules, item, outcome)
+            payment = _note_unknown(tx, item, outcome)
+            _on_unknown_create(tx, rules, payment, item.attempt, outcome)
         case Done() | Unfound() | Found():
             raise TypeError("a link's creation cannot end as a message does")
         case _:
@@ -82,28 +83,31 @@ def give_up_create(
 
 def doubt_create(tx: Tx, rules: Rules, item: OutboxItem, reason: str) -> None:
     """Have a person look at Migo whether a link was made, even one that could have no reader."""
-    _note_unknown(tx, item, Uncertain(reason))
-    payment = None if item.payment is None else payments.read(tx, item.payment.id, lock=True)
-    if payment is not None:
-        _hold(tx, rules, payment, Alert.CREATE_UNKNOWN, reason, None)
+    payment = _note_unknown(tx, item, Uncertain(reason))
+    _hold(tx, rules, payment, Alert.CREATE_UNKNOWN, reason, None)
 
 
-def _note_unknown(tx: Tx, item: OutboxItem, outcome: Uncertain) -> None:
+def _note_unknown(tx: Tx, item: OutboxItem, outcome: Uncertain) -> Payment:
+    """End a try of unknown outcome; give its payment, locked.
+
+    Not as it was at the claim: it may have been cancelled or paid while Migo was asked.
+    """
     if item.attempt is None or item.payment is None:
         raise TypeError("a create_link row belongs to an attempt of a payment")
     links.end_attempt(tx, item.attempt.id, "unknown", error_key=outcome.code, uid_hint=outcome.uid)
     name = f"{item.payment.id}.{item.attempt.attempt_no}"
     links.look_now(tx, external_id=name, uid=outcome.uid)
     outbox.end(tx, item.id, "uncertain", error=outcome.reason)
-
-
-def _on_unknown_create(tx: Tx, rules: Rules, item: OutboxItem, outcome: Uncertain) -> None:
-    """The orphan rule: ask Migo again only if an unknown link surely has no reader."""
-    # Not as it was at the claim: it may have been cancelled or paid while Migo was asked.
-    payment = None if item.payment is None else payments.read(tx, item.payment.id, lock=True)
-    attempt = item.attempt
-    if payment is None or attempt is None:
+    payment = payments.read(tx, item.payment.id, lock=True)
+    if payment is None:
         raise TypeError("a create_link row belongs to an attempt of a payment")
+    return payment
+
+
+def _on_unknown_create(
+    tx: Tx, rules: Rules, payment: Payment, attempt: Attempt, outcome: Uncertain
+) -> None:
+    """The orphan rule: ask Migo again only if an unknown link surely has no reader."""
     unknown = [each for each in links.attempts_of(tx, payment.id) if each.state == "unknown"]
     is_safe = has_no_reader(tx, rules) and outcome.uid is None
     most = 1 + MAX_RESENDS_WHEN_DIED if outcome is DIED else MAX_UNKNOWN_CREATES

@@ -6,7 +6,8 @@ that is always red would seem to catch everything.
 
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -47,14 +48,21 @@ async def _books(url: str, length: int) -> Report:
     return machine.drive("sqlite://", steps=length, first_seed=1, is_shrunk=False)
 
 
+@contextmanager
+def _fresh_file(name: str) -> Iterator[tuple[Path, str]]:
+    """A folder and the URL of a migrated file in it."""
+    with tempfile.TemporaryDirectory(prefix=f"paybot-{name}-") as folder:
+        url = f"sqlite:///{folder}/paybot.db"
+        migrate(url)
+        yield Path(folder), url
+
+
 def _life(point: str) -> Probe:
     """One payment from the request to the receipt, with one death."""
 
     async def probe(url: str, length: int) -> Report:
-        with tempfile.TemporaryDirectory(prefix="paybot-life-") as name, Patch.context() as patch:
-            path = f"sqlite:///{name}/paybot.db"
-            migrate(path)
-            await live(Path(name), path, patch, point)
+        with _fresh_file("life") as (folder, path), Patch.context() as patch:
+            await live(folder, path, patch, point)
         return Report("life")
 
     return probe
@@ -62,10 +70,8 @@ def _life(point: str) -> Probe:
 
 async def _throttled(url: str, length: int) -> Report:
     """One payment whose link Twilio takes only at the second try, a while after the first."""
-    with tempfile.TemporaryDirectory(prefix="paybot-again-") as name:
-        path = f"sqlite:///{name}/paybot.db"
-        migrate(path)
-        async with MortalService(Path(name), path, Cut("")) as service:
+    with _fresh_file("again") as (folder, path):
+        async with MortalService(folder, path, Cut("")) as service:
             service.sandbox.faults.order("twilio", "create", "throttle", retry_after=2)
             await service.ask("sms")
             handsets = service.sandbox.twilio.handsets
@@ -77,9 +83,7 @@ def _told(test: Callable[..., Awaitable[None]], *how: object) -> Probe:
     """A test of the contract suite, on a file, and a look at all the books."""
 
     async def probe(url: str, length: int) -> Report:
-        with tempfile.TemporaryDirectory(prefix="paybot-told-") as name:
-            path = f"sqlite:///{name}/paybot.db"
-            migrate(path)
+        with _fresh_file("told") as (_, path):
             world = World(path)
             world.store.open()
             try:
