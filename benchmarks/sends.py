@@ -139,7 +139,9 @@ async def ours(port: int, folder: Path) -> float:
     started, cpu = time.perf_counter(), time.process_time()
     await _left(store, 0)
     took = time.perf_counter() - started
-    print(f"  paybot's CPU a message             {(time.process_time() - cpu) / N * 1000:9.2f} ms")
+    print(
+        f"  paybot's CPU a message             {(time.process_time() - cpu) / left * 1000:9.2f} ms"
+    )
     relay.stop()
     await running
     await client.aclose()

@@ -22,7 +22,7 @@ from tests.crash.wire import status_of
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 60.0
-EXEC_EVERY = 25
+EXEC_EVERY = 20
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.crash.fleet_warm"])
@@ -52,7 +52,7 @@ class Fleet:
     members: list[Member]
     executed: int = 0
     is_executed: bool = False
-    """Whether each start is, not only each twenty-fifth."""
+    """Whether each start is, not only each twentieth."""
     _starts: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
@@ -72,7 +72,7 @@ class Fleet:
         return [member.port for member in self.members if member.is_web]
 
     def start(self, members: list[Member]) -> None:
-        """Start processes; each twenty-fifth is executed anew."""
+        """Start processes; each twentieth is executed anew."""
         for member in members:
             member.is_executed = next(self._starts) % EXEC_EVERY == 0 or self.is_executed
             self.executed += member.is_executed
