@@ -52,6 +52,7 @@ _LOOKALIKES: Final = str.maketrans(
         "\t": " ",
     }
 )
+_FOREIGN: Final = re.compile(f"[^{re.escape(''.join(_ALPHABET))}]")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
@@ -61,13 +62,14 @@ def fold(text: str) -> str:
     One `á` would turn the whole message into UCS-2, which cuts a segment from 160 to 70. What has
     no shape of its own (emoji, joiners, accents without a letter) is left out.
     """
-    composed = unicodedata.normalize("NFC", text).translate(_LOOKALIKES)
-    return "".join(map(_fold_char, composed))
+    return _FOREIGN.sub(_folded, unicodedata.normalize("NFC", text))
 
 
-def _fold_char(char: str) -> str:
-    if char in _ALPHABET:
-        return char
+def _folded(foreign: re.Match[str]) -> str:
+    char = foreign[0]
+    alike = char.translate(_LOOKALIKES)
+    if alike in _ALPHABET:
+        return alike
     plain = unicodedata.normalize("NFKD", char)
     kept = "".join(part for part in plain.translate(_LOOKALIKES) if part in _ALPHABET)
     if kept:
@@ -78,13 +80,17 @@ def _fold_char(char: str) -> str:
 
 def units(text: str) -> int:
     """How many 7-bit units `text` takes once folded."""
-    return sum(2 if char in _EXTENDED else 1 for char in fold(text))
+    return _units_of(fold(text))
+
+
+def _units_of(folded: str) -> int:
+    return len(folded) + sum(map(folded.count, _EXTENDED))
 
 
 def segments(text: str) -> int:
     """How many SMS `text` is sent and charged as once folded, at least one."""
     folded = fold(text)
-    if units(folded) <= SEGMENT_UNITS:
+    if _units_of(folded) <= SEGMENT_UNITS:
         return 1
     parts, room = 1, PART_UNITS
     for char in folded:
@@ -182,6 +188,6 @@ def _checked(message: OutboundMessage) -> tuple[str, str]:
     if message.buttons or message.image or message.file or message.template or message.replaces:
         raise UnsupportedError("an SMS is text only")
     body = fold(message.text)
-    if not body.strip() or units(body) > MAX_BODY_CHARS:
+    if not body.strip() or _units_of(body) > MAX_BODY_CHARS:
         raise UnsupportedError(f"an SMS takes 1 to {MAX_BODY_CHARS} units")
     return message.to.value, body
