@@ -6,7 +6,7 @@ Every sweep is one transaction and harmless when doubled, so any number of sched
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -66,9 +66,10 @@ class Scheduler:
         self._is_idle = asyncio.Event()
         self._is_idle.set()
 
-    def start(self) -> None:
-        """Begin to tick."""
-        sweeps: dict[str, tuple[float, Callable[[Tx], int]]] = {
+    @property
+    def sweeps(self) -> Mapping[str, tuple[float, Callable[[Tx], int]]]:
+        """Each sweep by its name: every how many seconds, and what it does."""
+        return {
             "lapsed claims": (10, self.release_lapsed),
             "overdue deliveries": (5, lambda tx: outgoing.on_overdue(tx, self._rules)),
             "silent links": (600, lambda tx: silence.list_silent(tx, self._rules)),
@@ -90,7 +91,10 @@ class Scheduler:
             "due schedules": (1, lambda tx: firing.fire(tx, self._rules)),
             "bulk cards": (5, lambda tx: bulk_card.show_progress(tx, self._rules)),
         }
-        for name, (every_s, sweep) in sweeps.items():
+
+    def start(self) -> None:
+        """Begin to tick."""
+        for name, (every_s, sweep) in self.sweeps.items():
             self._metronome.add_job(
                 self._tick,
                 "interval",

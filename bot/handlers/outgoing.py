@@ -309,7 +309,7 @@ def _on_refused(tx: Tx, rules: Rules, item: OutboxItem, outcome: Refused) -> Non
 def give_back_lapsed(tx: Tx, rules: Rules, *, all_claims: bool = False) -> int:
     """Settle what dead workers left in mid-call: nobody knows what became of it."""
     found = outbox.lapsed(tx, all_claims=all_claims)
-    if tx.run_apart(lambda: settle(tx, rules, [(item, DIED) for item in found])):
+    if not found or tx.run_apart(lambda: settle(tx, rules, [(item, DIED) for item in found])):
         return len(found)
     return sum(_give_back(tx, rules, item) for item in found)
 

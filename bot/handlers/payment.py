@@ -266,11 +266,14 @@ def _retry_create(
     if any(attempt.state in ("planned", "sending") for attempt in attempts):
         raise RequestError("its link is being made right now; nothing to send again yet")
     if any(attempt.state == "unknown" for attempt in attempts):
-        if not accepts_risk and not has_no_reader(tx, rules):
+        may_be_read = not has_no_reader(tx, rules)
+        if may_be_read and not accepts_risk:
             raise RequestError(
                 "a first link may exist at Migo and the customer may be able to pay both; repeat "
                 "with accept_risk if you know that it does not"
             )
+        if may_be_read:
+            payments.flag_multi_link(tx, payment.id)
         ledger.record_override(
             tx,
             payment.id,

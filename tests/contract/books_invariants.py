@@ -112,7 +112,10 @@ def _check_alerts(tx: Tx) -> None:
         assert told.get(payment_id, set()) & {"mismatch", "create_refused", "create_unknown"}
     dead = tx.run(
         sa.select(outbox.c.payment_id).where(
-            outbox.c.status == "dead", outbox.c.kind == "send", outbox.c.purpose != "staff"
+            outbox.c.status == "dead",
+            outbox.c.kind == "send",
+            outbox.c.purpose != "staff",
+            outbox.c.payment_id.is_not(None),
         )
     ).scalars()
     for payment_id in dead:

@@ -114,6 +114,7 @@ async def test_an_unknown_end_is_a_persons_decision_where_migo_may_write_to_the_
         ("ana", "the customer may be able to pay both")
     ]
     assert await world.status(made.id) is PaymentStatus.REQUESTED
+    assert (await world.read(made.id)).is_multi_link
     await world.make_link("u2")
     assert await attempts(world, made.id) == ["unknown", "created"]
 

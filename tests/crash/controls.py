@@ -19,7 +19,7 @@ from bot.store.migrate import migrate
 from tests.contract import test_books_facts, test_books_links, test_books_routes
 from tests.contract.books_invariants import check_books
 from tests.contract.world import World
-from tests.crash import fuzz, machine, mortal, planted, powerloss, races
+from tests.crash import fuzz, machine, mortal, planted, powerloss, races, simulation
 from tests.crash.cuts import Cut
 from tests.crash.mortal import MortalService
 from tests.crash.report import Report
@@ -104,6 +104,10 @@ async def _fuzz(url: str, length: int) -> Report:
     return await fuzz.fuzz("migo", cases=length, seed=1)
 
 
+async def _virtual(url: str, length: int) -> Report:
+    return await simulation.simulate(stories=length, first_seed=1, is_replayed=False)
+
+
 def _race(name: str) -> Probe:
     async def probe(url: str, length: int) -> Report:
         return await races.race(name, url, count=length)
@@ -120,6 +124,7 @@ PROBES: Mapping[str, Probe] = {
     "any order": _told(test_books_facts.test_denied_after_approved_changes_nothing),
     "powerloss": _powerloss,
     "fuzz": _fuzz,
+    "virtual": _virtual,
     "create_x_callback": _race("create_x_callback"),
     "two_schedulers": _race("two_schedulers"),
     "pay_x_reminder": _race("pay_x_reminder"),
@@ -154,6 +159,7 @@ CONTROLS: Mapping[str, Control] = {
     "secrets compared as text": Control(planted.secrets_as_text, "fuzz", 1000),
     "worker loop returns silently": Control(planted.worker_returns_silently, "life"),
     "money leaves the reminders": Control(planted.money_leaves_reminders, "pay_x_reminder", 2),
+    "a stop is not heeded": Control(planted.stop_not_heeded, "virtual"),
 }
 
 

@@ -13,7 +13,7 @@ from bot.coordination.local import LocalCoordination
 from bot.domain.delivery import Purpose
 from bot.domain.money import Money
 from bot.domain.payment import Fact, LinkFold, fold_link
-from bot.handlers import creation, facts, fallback, firing
+from bot.handlers import creation, facts, fallback, firing, outgoing
 from bot.handlers.payment import create_payment
 from bot.handlers.planning import plan_message
 from bot.migo import callback as migo_callback
@@ -180,3 +180,7 @@ def worker_returns_silently(patch: Patch) -> None:
 
     patch.setattr(Relay, "_drain", nothing)
     patch.setattr(mortal, "REST_S", IMPATIENT_S)
+
+
+def stop_not_heeded(patch: Patch) -> None:
+    patch.setattr(outgoing, "_is_reachable", lambda tx, rules, item: True)

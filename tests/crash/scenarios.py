@@ -19,6 +19,7 @@ from tests.crash import (
     points,
     powerloss,
     races,
+    simulation,
     soak,
     stops,
 )
@@ -74,6 +75,10 @@ async def _machine_sqlite(place: Place, count: int) -> Report:
 async def _machine_postgres(place: Place, count: int) -> Report:
     assert place.postgres_url is not None
     return machine.drive(place.postgres_url, steps=count, first_seed=place.seed)
+
+
+async def _virtual(place: Place, count: int) -> Report:
+    return await simulation.simulate(stories=count, first_seed=place.seed)
 
 
 async def _powerloss(place: Place, count: int) -> Report:
@@ -168,6 +173,8 @@ SCENARIOS = {
     "redis": Scenario(_redis, 200, 3, needs_postgres=True),
     # Its count is seconds.
     "soak": Scenario(_soak, 600, 0, needs_postgres=True),
+    # Its count is stories of three days.
+    "virtual": Scenario(_virtual, 500, 1),
     "powerloss": Scenario(_powerloss, 20_000, 100),
     "machine-sqlite": Scenario(_machine_sqlite, 2_000_000, 100),
     "machine-postgres": Scenario(_machine_postgres, 200_000, 50, needs_postgres=True),
