@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -36,9 +36,10 @@ MEMORY_MB = 16.0
 _CHUNK = 100_000
 _BATCH = 128
 """As many as the relay takes at once."""
-_LANE = ChannelName.SMS.value
+_LANE = rows.LANES[0]
 _LEASE = timedelta(seconds=90)
 _PAUSE_S = 0.005
+_RULES = replace(RULES, couriers=frozenset(map(ChannelName, rows.LANES)))
 _PATIENCE = timedelta(seconds=60)
 
 
@@ -112,10 +113,10 @@ class Ours:
         cpu_ms = (time.process_time() - cpu_began) / count * 1000
         return statistics.median(took) * 1000, cpu_ms
 
-    async def _claim(self, limit: int) -> list[OutboxItem]:
-        told = {"lane": _LANE, "lease": _LEASE, "token": f"token{next(self._tokens)}"}
+    async def _claim(self, limit: int, lane: str = _LANE) -> list[OutboxItem]:
+        told = {"lane": lane, "lease": _LEASE, "token": f"token{next(self._tokens)}"}
         return await self._store.transact(
-            lambda tx: outgoing.claim(tx, RULES, limit=limit, worker="bench", **told)  # type: ignore[arg-type]
+            lambda tx: outgoing.claim(tx, _RULES, limit=limit, worker="bench", **told)  # type: ignore[arg-type]
         )
 
     async def _add(self, count: int) -> tuple[float, float]:
@@ -132,21 +133,29 @@ class Ours:
         return statistics.median(took) * 1000, (after - before) / count
 
     async def _due(self, numbers: range, *, within: timedelta) -> "Due":
-        """Claim very many that fall due one after the other, as the relay does."""
+        """Claim very many that fall due one after the other, as the relay's lanes do."""
         at = self._clock()
         await self._store.transact(lambda tx: rows.make_due(tx, numbers, at=at, within=within))
         # Writing that many rows took a while, by which all are late before the first claim.
         self._clock.late_by -= self._clock() - at
+        drained = await asyncio.gather(
+            *(self._drain(lane, len(numbers) // len(rows.LANES), since=at) for lane in rows.LANES)
+        )
+        claimed, latest = sum(each for each, _ in drained), max(late for _, late in drained)
+        return Due(claimed, latest.total_seconds(), (self._clock() - at).total_seconds())
+
+    async def _drain(self, lane: str, count: int, *, since: datetime) -> tuple[int, timedelta]:
+        """Claim what falls due in a lane; each has a loop of its own, as in the relay."""
         claimed, latest = 0, timedelta(0)
-        while claimed < len(numbers) and self._clock() - at < _PATIENCE:
-            items = await self._claim(_BATCH)
+        while claimed < count and self._clock() - since < _PATIENCE:
+            items = await self._claim(_BATCH, lane)
             claimed += len(items)
             if items:
                 late = self._clock() - min(item.not_before for item in items)
                 latest = max(latest, late)
             else:
                 await asyncio.sleep(_PAUSE_S)
-        return Due(claimed, latest.total_seconds(), (self._clock() - at).total_seconds())
+        return claimed, latest
 
 
 def _plan(tx: Tx, payment_id: str) -> None:
@@ -154,7 +163,7 @@ def _plan(tx: Tx, payment_id: str) -> None:
     payment = payments.read(tx, payment_id)
     if payment is None:
         raise RuntimeError("a payment is gone")
-    series.begin(tx, RULES, payment)
+    series.begin(tx, _RULES, payment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ from bot.store.schema import metadata, to_microseconds
 START = datetime(2026, 3, 4, 16, tzinfo=UTC)
 """A Wednesday at ten in the morning where the customers are."""
 
+LANES = ("sms", "whatsapp")
+"""Every other reminder goes over the other of them; each lane claims its own."""
+
 _HOUR_US = 3_600_000_000
 _NUMBERS = (
     "with recursive n(i) as (select cast(:first as bigint) union all"
@@ -20,8 +23,8 @@ _STATEMENTS = (
     " select i, '+502' || (30000000 + i), 'Ana', 'es', :past from n",
     "insert into payment (id, customer_id, amount_minor, currency, status, route, concept,"
     " request_hash, created_by, reminders, due_at, expires_at, created_at, updated_at)"
-    " select 'pay' || i, i, 15000, 'GTQ', 'linked', '[\"sms\"]', 'Mensualidad', '', 'benchmark',"
-    " '\"default\"', :start + 3 * :day, :start + 60 * :day, :past, :past from n",
+    " select 'pay' || i, i, 15000, 'GTQ', 'linked', '[\"sms\", \"whatsapp\"]', 'Mensualidad', '',"
+    " 'benchmark', '\"default\"', :start + 3 * :day, :start + 60 * :day, :past, :past from n",
     "insert into link_attempt (id, payment_id, attempt_no, migo_channel, channel, state)"
     " select i, 'pay' || i, 1, 'sms', 'sms', 'created' from n",
     "insert into link (id, payment_id, attempt_id, uid, url, migo_channel, status, exposed_at,"
@@ -29,10 +32,11 @@ _STATEMENTS = (
     " 'sms', 'open', :past, :past from n",
     "insert into outbox (kind, lane, key, purpose, payment_id, link_id, customer_id, channel,"
     " route_left, payload, not_before, give_up_at, created_at, updated_at)"
-    " select 'send', 'sms', 'reminder\\:pay' || i || '\\:1', 'reminder', 'pay' || i, i, i, 'sms',"
+    " select 'send', lane, 'reminder\\:pay' || i || '\\:1', 'reminder', 'pay' || i, i, i, lane,"
     ' \'[]\', \'{"day"\\: "2026-03-04", "tone"\\: "friendly"}\','
     " :start + :hour + (i * 7919) % (30 * :day),"
-    " :start + 60 * :day, :past, :past from n",
+    " :start + 60 * :day, :past, :past"
+    " from (select i, case when i % 2 = 0 then 'sms' else 'whatsapp' end as lane from n) as laned",
 )
 
 

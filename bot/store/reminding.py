@@ -6,7 +6,6 @@ from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import RowMapping
 
 from bot.domain.delivery import ASKING, Purpose
@@ -15,7 +14,7 @@ from bot.domain.reminding import LOOK_BACK, Ask
 from bot.store import links, payments
 from bot.store.engine import Tx
 from bot.store.links import link_of
-from bot.store.listed import among
+from bot.store.listed import Listed, among
 from bot.store.outbox import CREATE_LINK, MIGO_LANE
 from bot.store.payments import payment_of
 from bot.store.rows import labelled
@@ -87,7 +86,7 @@ def lock_customers(tx: Tx, customer_ids: Iterable[int]) -> None:
     tx.run(_LOCK, {"b_ids": sorted(set(customer_ids))}).all()
 
 
-_ids = sa.func.unnest(sa.bindparam("b_ids", type_=ARRAY(sa.Integer))).column_valued("id")
+_ids = sa.func.unnest(sa.bindparam("b_ids", type_=Listed(sa.Integer))).column_valued("id")
 # One statement for all, taken in the order of the list: two workers cannot wait for each other.
 _LOCK = sa.select(sa.func.pg_advisory_xact_lock(0x7265_6D69, _ids))
 
@@ -353,13 +352,17 @@ def slots_of(tx: Tx, payment_ids: Sequence[str]) -> dict[tuple[str, date], int]:
 
 
 _SLOTS = sa.select(reminder_slot).where(among(reminder_slot.c.payment_id, "b_ids"))
-# On a server this table is empty at first and grows in bursts: an array is compared with each row
-# until the server has counted them anew, a subquery never is.
-_SLOTS_THERE = sa.select(reminder_slot).where(
-    reminder_slot.c.payment_id.in_(
-        sa.select(sa.func.unnest(sa.bindparam("b_ids", type_=ARRAY(sa.Text))))
-    )
+# On a server this table is empty at first and grows in bursts. Until the server has counted it
+# anew, it would compare an array with each row, or read them all; id by id it takes the index.
+_wanted = sa.func.unnest(sa.bindparam("b_ids", type_=Listed(sa.Text))).table_valued("payment_id")
+_wanted = _wanted.render_derived(name="wanted")
+_of_one = (
+    sa.select(reminder_slot)
+    .where(reminder_slot.c.payment_id == _wanted.c.payment_id)
+    .offset(sa.literal_column("0"))
+    .lateral("of_one")
 )
+_SLOTS_THERE = sa.select(_of_one).select_from(_wanted.join(_of_one, sa.true()))
 
 
 @dataclass(frozen=True, slots=True)

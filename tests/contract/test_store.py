@@ -15,7 +15,8 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from bot.store import people
 from bot.store.engine import Store, StoreBusyError, StoreError, Tx, make_engine
-from bot.store.schema import customer
+from bot.store.listed import among
+from bot.store.schema import customer, outbox
 from tests.contract.databases import copy_of
 from tests.contract.world import START, Clock
 
@@ -262,3 +263,56 @@ async def test_customers_are_found_by_phone_and_learn(store: Store) -> None:
     again = await store.transact(lambda tx: people.upsert_customer(tx, phone="+1", email="a@b.c"))
     assert (again.id, again.name, again.email) == (first.id, "Ana", "a@b.c")
     assert await store.transact(lambda tx: people.find_customer(tx, phone="+2")) is None
+
+
+ODD = [
+    "",
+    "NULL",
+    "null",
+    "{}",
+    "{a,b}",
+    'a "b" c',
+    "back\\slash\\",
+    "a,b",
+    " x ",
+    "á\n\t'",
+    '\\"',
+    "😀",
+]
+
+
+@pytest.mark.parametrize("told", [ODD, list(reversed(ODD)), [None, *ODD, None]])
+async def test_values_come_back_as_they_were_given_in_one_list(
+    store: Store, told: list[str | None]
+) -> None:
+    keys = [f"{number} {text}" for number, text in enumerate(told)]
+    deep: list[dict[str, object]] = [
+        {"text": text, "list": [text, [1, {"a": None}]]} for text in told
+    ]
+
+    def work(tx: Tx) -> list[tuple[object, ...]]:
+        rows: list[dict[str, object]] = [
+            {
+                "kind": "send",
+                "lane": "sms",
+                "key": key,
+                "address": text,
+                "route_left": [text, "sms"],
+                "payload": payload,
+                "not_before": START,
+                "give_up_at": START,
+                "created_at": START,
+                "updated_at": START,
+            }
+            for key, text, payload in zip(keys, told, deep, strict=True)
+        ]
+        made = tx.insert_ignoring(outbox, rows, conflict=["key"])
+        assert len(made) == len(rows)
+        columns = (outbox.c.address, outbox.c.route_left, outbox.c.payload, outbox.c.not_before)
+        chosen = sa.select(*columns).where(among(outbox.c.key, "b_keys")).order_by(outbox.c.id)
+        return [tuple(row) for row in tx.run(chosen, {"b_keys": keys})]
+
+    found = await store.transact(work)
+    assert found == [
+        (text, [text, "sms"], payload, START) for text, payload in zip(told, deep, strict=True)
+    ]
