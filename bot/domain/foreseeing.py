@@ -44,8 +44,9 @@ class Foreseen:
 def foresee(book: Book, *, now: datetime, until: datetime) -> Iterator[Foreseen]:
     """Everything that becomes of a customer's reminders before `until`, in order."""
     for _ in range(_MOST_VERDICTS):
-        coming = min(book.coming, key=lambda each: (each.at, each.payment_id), default=None)
-        row = min(book.waiting, key=lambda each: (each.not_before, each.payment_id), default=None)
+        # Of those at one moment the one that was written first, as they will be claimed.
+        coming = min(book.coming, key=lambda each: each.at, default=None)
+        row = min(book.waiting, key=lambda each: (each.not_before, each.outbox_id), default=None)
         if coming is not None and (row is None or coming.at < row.not_before):
             book = _after_link(book, coming, max(coming.at, now))
             continue
@@ -68,7 +69,9 @@ def _after_link(book: Book, coming: Coming, at: datetime) -> Book:
     opened = [name for name in route if book.is_open(name)]
     asks = book.asks
     for channel in opened[:1]:
-        ask = Ask(_new_id(book), owed.payment_id, False, channel, at, is_delivered=True)
+        ask = Ask(
+            _new_id(book), owed.payment_id, coming.is_scheduled, channel, at, is_delivered=True
+        )
         asks = (*asks, ask)
         owed = replace(owed, is_exposed=True)
     book = replace(book, coming=rest, asks=asks, owed={**book.owed, coming.payment_id: owed})

@@ -62,10 +62,14 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """A payment whose link will be made and sent at a time to come."""
+    """A payment whose link will be made and sent at a time to come.
+
+    That of a schedule counts as a reminder.
+    """
 
     at: datetime
     payment_id: str
+    is_scheduled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

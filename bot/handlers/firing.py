@@ -4,6 +4,7 @@ The period, its payment and the next slot are written in one transaction. After 
 newest slot is made up for; what is older is written down as missed and told to staff.
 """
 
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from itertools import islice, takewhile
 
@@ -99,7 +100,7 @@ def _make(tx: Tx, rules: Rules, schedule: Schedule, slot: Slot) -> None:
     try:
         check_ask(rules, schedule.ask)
         going = leaving(rules, phone, people.zones_told(tx, [phone]).get(phone), tx.now)
-        created = create_payment(tx, rules, _request(rules, schedule, slot, going))
+        created = create_payment(tx, rules, _request(rules, schedule, slot.day, going))
     except RequestError as error:
         _fail(tx, rules, schedule, slot, str(error))
         return
@@ -113,8 +114,8 @@ def _fail(tx: Tx, rules: Rules, schedule: Schedule, slot: Slot, why: str) -> Non
     _tell(tx, rules, schedule, Alert.SCHEDULE_FAILED, [slot], why)
 
 
-def _request(rules: Rules, schedule: Schedule, slot: Slot, going: Leaving) -> PaymentRequest:
-    ask, key = schedule.ask, f"schedule:{schedule.id}:{slot.day}"
+def _request(rules: Rules, schedule: Schedule, day: date, going: Leaving) -> PaymentRequest:
+    ask, key = schedule.ask, f"schedule:{schedule.id}:{day}"
     return PaymentRequest(
         phone=ask.phone,
         money=ask.money,
@@ -130,7 +131,7 @@ def _request(rules: Rules, schedule: Schedule, slot: Slot, going: Leaving) -> Pa
         notify=schedule.notify,
         reminders=ask.reminders,
         send_at=None if going.what is None else going.at,
-        due_at=_due_at(schedule, slot.day),
+        due_at=_due_at(schedule, day),
     )
 
 
@@ -158,6 +159,33 @@ def planned(tx: Tx, rules: Rules, until: datetime) -> list[Planned]:
     ]
     soon = [each for each in found if each.at <= until]
     return sorted(soon, key=lambda each: (each.at, each.schedule_id or ""))
+
+
+def make_ahead(tx: Tx, rules: Rules, until: datetime, *, limit: int) -> dict[str, str]:
+    """Make the payments that schedules will have made by then; for a part that is rolled back.
+
+    Returns:
+        The schedule of each payment made, `limit` of them at most.
+    """
+    due = schedules.due_until(tx, until, limit=limit)
+    told = people.zones_told(tx, {each.ask.phone for each in due})
+    # In the order in which they will be fired, by which those at one moment are told apart.
+    coming = sorted(
+        (slot.at, each.ask.phone, each.id, slot.day, each)
+        for each in due
+        if _can_be_made(rules, each)
+        for slot in _until(tx, rules, each, until)
+    )
+    made: dict[str, str] = {}
+    for at, phone, _, day, schedule in coming[:limit]:
+        then = replace(tx, now=max(at, tx.now), wakes=set())
+        going = leaving(rules, phone, told.get(phone), then.now)
+        try:
+            created = create_payment(then, rules, _request(rules, schedule, day, going))
+        except RequestError:
+            continue
+        made[created.payment.id] = schedule.id
+    return made
 
 
 def _planned(rules: Rules, schedule: Schedule, going: Leaving) -> Planned:

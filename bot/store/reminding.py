@@ -10,6 +10,7 @@ from sqlalchemy.engine import RowMapping
 
 from bot.domain.delivery import ASKING, Purpose
 from bot.domain.payment import UNPAID, Link, Payment
+from bot.domain.reminder_book import Coming
 from bot.domain.reminding import LOOK_BACK, Ask
 from bot.store import links, payments
 from bot.store.engine import Tx
@@ -196,6 +197,7 @@ def asks_of(
 
 
 _is_again = outbox.c.key.like("link:%:again:%")
+_is_scheduled = payment.c.created_by.startswith(PAYMENT_PREFIX)
 _ASKS = (
     sa.select(
         outbox.c.id,
@@ -208,7 +210,7 @@ _ASKS = (
         outbox.c.updated_at,
         _is_again.label("is_again"),
         delivery.c.at,
-        payment.c.created_by.startswith(PAYMENT_PREFIX).label("is_scheduled"),
+        _is_scheduled.label("is_scheduled"),
     )
     .join(payment, payment.c.id == outbox.c.payment_id)
     .outerjoin(
@@ -283,10 +285,16 @@ def customers_reminded_before(tx: Tx, until: datetime, *, limit: int) -> list[in
     return list(tx.run(statement).scalars())
 
 
-def links_coming_before(tx: Tx, until: datetime, *, limit: int) -> list[tuple[int, str, datetime]]:
-    """Links that are owed at a time before `until`: whose, of which payment, and when."""
+def links_coming_before(tx: Tx, until: datetime, *, limit: int) -> dict[int, list[Coming]]:
+    """Links that are owed at a time before `until`, by whose they are; `limit` at most."""
     statement = (
-        sa.select(outbox.c.customer_id, outbox.c.payment_id, outbox.c.not_before)
+        sa.select(
+            outbox.c.customer_id,
+            outbox.c.payment_id,
+            outbox.c.not_before,
+            _is_scheduled.label("is_scheduled"),
+        )
+        .join(payment, payment.c.id == outbox.c.payment_id)
         .where(
             outbox.c.kind == CREATE_LINK,
             outbox.c.lane == MIGO_LANE,
@@ -296,7 +304,11 @@ def links_coming_before(tx: Tx, until: datetime, *, limit: int) -> list[tuple[in
         .order_by(outbox.c.not_before, outbox.c.id)
         .limit(limit)
     )
-    return [(row.customer_id, row.payment_id, row.not_before) for row in tx.run(statement)]
+    found: dict[int, list[Coming]] = {}
+    for row in tx.run(statement):
+        coming = Coming(row.not_before, row.payment_id, row.is_scheduled)
+        found.setdefault(row.customer_id, []).append(coming)
+    return found
 
 
 def series_of(tx: Tx, payment_ids: Sequence[str]) -> list[Series]:

@@ -3,7 +3,7 @@
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from hypothesis import HealthCheck, event, given, settings
@@ -21,6 +21,7 @@ from bot.store.schema import metadata
 from channels.base import Address, ChannelName, DeliveryState
 from tests.contract.databases import copy_of
 from tests.contract.reminders import MORNING, Life
+from tests.contract.schedules import ASK, add, fire
 from tests.contract.world import World
 
 PACKS = read_packs(Path("bot/domain/countries.toml").read_text("utf-8"))
@@ -29,6 +30,7 @@ PHONES = ("+50255551234", "+573001234567", "+56961234567")
 ROUTES = (("whatsapp", "sms"), ("sms", "email"), ("email",))
 PLANS = ("default", ["created+2", "created+5 last"], ["due-4", "due", "due+3 last"], "off")
 MONTH = timedelta(days=31)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -273,3 +275,83 @@ BOTHERS = {
 async def try_to(life: Life, work: object) -> None:
     with suppress(payment_handler.RequestError):  # it is paid or cancelled by now
         await life.world.run(work)  # type: ignore[arg-type]
+
+
+RULES = ("monthly 10 09:00", "weekly mon,thu 10:00", "monthly 31 11:00", "every 2 weeks fri 16:00")
+
+
+@settings(
+    max_examples=25,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(RULES),
+            st.sampled_from(PHONES),
+            st.sampled_from(ROUTES),
+            st.none() | st.integers(0, 9),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    st.lists(asked, max_size=3),
+)
+async def test_what_schedules_will_make_is_reminded_of_as_foreseen(
+    sqlite_template: Path,
+    wanted: list[tuple[str, str, tuple[str, ...], int | None]],
+    payments: list[Asked],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(copy_of(sqlite_template, Path(folder) / "paybot.db"))
+        set_out(world)
+        world.store.open()
+        try:
+            life = Life(world)
+            for rule, phone, route, due in wanted:
+                told = replace(ASK, phone=phone, route=route, due_after_days=due)
+                await add(world, rule, ask=told, starts_on=MORNING.date())
+            for each in payments:
+                await ask(life, each)
+            await life.work()
+            await a_month_of_schedules(life)
+        finally:
+            await world.store.close()
+
+
+async def a_month_of_schedules(life: Life) -> None:
+    world, until = life.world, MORNING + MONTH
+    before = await world.select("select (select count(*) from payment), count(*) from outbox")
+    rows, is_cut = await world.run(
+        lambda tx: preview.foreseen_reminders(tx, world.rules, until=until, limit=1000)
+    )
+    assert not is_cut
+    assert before == await world.select(
+        "select (select count(*) from payment), count(*) from outbox"
+    )
+    while True:
+        dues = [at for at in (await life.next_due(), await next_slot(world)) if at is not None]
+        if min(dues, default=until) >= until:
+            break
+        world.clock.now = max(min(dues), world.clock.now)
+        await fire(world)
+        await life.work()
+    makers = {row[0]: row[1] for row in await world.select("select id, created_by from payment")}
+    went = [
+        (each.at, str(makers[payment_id]), each.channel)
+        for each in life.went
+        for payment_id in each.payment_ids
+    ]
+    foreseen = [
+        (row.at, f"schedule:{row.schedule_id}" if row.schedule_id else "api", row.channel)
+        for row in rows
+    ]
+    assert sorted(went) == sorted(foreseen)
+    event("of a schedule" if any(row.schedule_id for row in rows) else "of none")
+
+
+async def next_slot(world: World) -> datetime | None:
+    [(at,)] = await world.select("select min(next_at) from schedule where status = 'active'")
+    return None if at is None else EPOCH + timedelta(microseconds=int(str(at)))
