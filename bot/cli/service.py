@@ -64,6 +64,8 @@ def migrate_command(restored: bool, yes: bool) -> None:
     from bot.store.engine import StoreError
     from bot.store.migrate import migrate
 
+    if yes and not restored:
+        raise WrongError("--yes answers the question of --restored; leave it out, or name both")
     url = local_settings().store.url.get_secret_value()
     if restored and not yes:
         click.confirm("Is the service stopped, and this the restored database?", abort=True)
@@ -101,9 +103,9 @@ async def _doubt_all(settings: "Settings") -> None:
     finally:
         await application.stop()
     click.echo(
-        f"{found.creates} links and {found.messages} messages wait for a person: `paybot alerts`; "
-        f"{found.exposed} links count as seen.\nCompare the payments since the copy with Migo's "
-        "dashboard: what Migo reported meanwhile is not in this database."
+        f"wait for a person in `paybot alerts`: links {found.creates}, messages {found.messages}\n"
+        f"links that count as seen now: {found.exposed}\n"
+        "Compare the payments since the copy with Migo's dashboard: what Migo reported meanwhile is not in this database."
     )
 
 

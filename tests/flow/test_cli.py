@@ -297,7 +297,10 @@ async def test_a_sandbox_and_a_service_meet_over_the_env_file(tmp_path: Path) ->
         assert "already" in migrated.stdout
         restored = await asyncio.to_thread(once, *told, folder=tmp_path)
         assert (restored.returncode, restored.stderr) == (0, "")
-        assert "0 links and 0 messages wait for a person" in restored.stdout
+        assert "wait for a person in `paybot alerts`: links 0, messages 0" in restored.stdout
+        answer = await asyncio.to_thread(once, "migrate", "--yes", folder=tmp_path)
+        assert answer.returncode == 2
+        assert "--restored" in answer.stderr
         assert sandbox.stop() == 0
 
 
