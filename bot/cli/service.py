@@ -105,7 +105,8 @@ async def _doubt_all(settings: "Settings") -> None:
     click.echo(
         f"wait for a person in `paybot alerts`: links {found.creates}, messages {found.messages}\n"
         f"links that count as seen now: {found.exposed}\n"
-        "Compare the payments since the copy with Migo's dashboard: what Migo reported meanwhile is not in this database."
+        "Compare the payments since the copy with Migo's dashboard: what Migo reported meanwhile "
+        "is not in this database."
     )
 
 

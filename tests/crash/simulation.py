@@ -494,7 +494,7 @@ class Story:
 def _on_its_clock(loop: VirtualLoop, tokens: Iterator[str]) -> Iterator[None]:
     clock = SimpleNamespace(monotonic=loop.time)
     with (
-        mock.patch.object(secrets, "token_urlsafe", lambda size: next(tokens)),
+        mock.patch.object(secrets, "token_urlsafe", side_effect=lambda size: next(tokens)),
         mock.patch.object(relay, "time", clock),
         mock.patch.object(holding, "time", clock),
         mock.patch.object(relay, "_BEAT_S", _POLL_S),
