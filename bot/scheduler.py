@@ -43,6 +43,9 @@ _END_S = 5.0
 _IDLE_S = {"bulk rows": 1.0}
 """Pauses after a sweep that found nothing, where it is quick while there is work."""
 
+_AGAIN_S = {"lapsed claims": 0.5}
+"""Pauses after a sweep that found something, where it takes so many rows at most each time."""
+
 
 class Scheduler:
     """Runs the sweeps."""
@@ -147,7 +150,6 @@ class Scheduler:
 
     async def _tick(self, name: str, sweep: Callable[[Tx], int]) -> None:
         self._beat("scheduler")
-        idle_s = _IDLE_S.get(name)
         self._ticking += 1
         self._is_idle.clear()
         try:
@@ -159,7 +161,8 @@ class Scheduler:
             self._ticking -= 1
             if not self._ticking:
                 self._is_idle.set()
-        if not found and idle_s is not None:
-            self._put_off(name, idle_s)
+        wait_s = (_AGAIN_S if found else _IDLE_S).get(name)
+        if wait_s is not None:
+            self._put_off(name, wait_s)
         if found:
             _log.info("swept %d %s", found, name)

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from bot.domain.payment import FactStatus, PaymentStatus
 from bot.handlers import payment as payment_handler
 from bot.scheduler import PARKED_AFTER, Scheduler
-from bot.store import inbox
+from bot.store import inbox, outbox
 from bot.store.engine import Tx
 from bot.store.schema import metadata
 from tests.contract.schedules import added, states
@@ -66,6 +67,26 @@ async def test_claims_of_the_dead_are_given_back(world: World, ticks: dict[str, 
     assert (receipt.status, receipt.tries) == ("pending", 1)
     marks = "select uncertain_count from outbox where purpose = 'receipt'"
     assert await world.select(marks) == [(1,)]
+
+
+async def test_what_many_dead_left_is_given_back_batch_by_batch_without_a_pause(
+    world: World, ticks: dict[str, Tick], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "lapsed", partial(outbox.lapsed, limit=1))
+    for uid in ("u1", "u2", "u3"):
+        await world.create(("email",))
+        await world.make_link(uid)
+    assert len(await world.claim("email")) == 3
+    world.clock.advance(seconds=LEASE.total_seconds() + 1)
+    await ticks["lapsed claims"]()
+    held = "select count(*) from outbox where status = 'sending'"
+    assert await world.select(held) == [(2,)]
+
+    async def is_given_back() -> bool:
+        return await world.select(held) == [(0,)]
+
+    # Long before the sweep's own turns, ten seconds apart, would have done it.
+    await eventually(is_given_back, 8.0)
 
 
 async def test_after_an_outage_workers_that_live_may_renew_first(world: World) -> None:
