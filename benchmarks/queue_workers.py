@@ -15,6 +15,7 @@ import uvloop
 from benchmarks.servers import RULES, now
 from bot.coordination import open_coordination
 from bot.domain.delivery import Done, Outcome, Purpose, Sent
+from bot.memory import spare_what_stays
 from bot.relay import Relay
 from bot.store import outbox
 from bot.store.engine import Store, Tx
@@ -82,6 +83,8 @@ async def ours(url: str, count: int) -> None:
         clock=now,
         metrics=Metrics(),
     )
+
+    spare_what_stays()
 
     async def work() -> None:
         running.append(asyncio.create_task(relay.run()))

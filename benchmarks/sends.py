@@ -21,6 +21,7 @@ from bot.dispatcher import Composer, Dispatcher, Sending
 from bot.domain.delivery import Purpose
 from bot.handlers.facts import on_link_made
 from bot.handlers.planning import plan_message
+from bot.memory import spare_what_stays
 from bot.migo import CreateLink, LinkCreated
 from bot.relay import Relay
 from bot.store import links, outbox, payments, showing
@@ -134,6 +135,7 @@ async def ours(port: int, folder: Path) -> float:
         metrics=Metrics(),
         width=IN_FLIGHT,
     )
+    spare_what_stays()
     running = asyncio.create_task(relay.run())
     left = await _left(store, N)
     started, cpu = time.perf_counter(), time.process_time()

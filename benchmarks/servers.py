@@ -22,6 +22,7 @@ from bot.handlers.facts import on_link_made
 from bot.handlers.payment import PaymentRequest, create_payment
 from bot.handlers.rules import Dispatches, Rules
 from bot.intake import Intake
+from bot.memory import spare_what_stays
 from bot.migo import AmountUnit, CallbackGate
 from bot.spool import Spool
 from bot.store import links, outbox
@@ -234,6 +235,7 @@ async def build(kind: str, folder: Path, payments: int) -> Any:
 
 async def main(kind: str, folder: Path, payments: int) -> None:
     app = await build(kind, folder, payments)
+    spare_what_stays()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(1024)

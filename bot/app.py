@@ -23,6 +23,7 @@ from bot.figures import Figures
 from bot.handlers import menus, outgoing, received
 from bot.intake import Intake
 from bot.liveness import LATE_S, Heartbeats, Watchdog
+from bot.memory import spare_what_stays
 from bot.migo import AmountUnit, MigoClient
 from bot.opening import excuse_waiting, open_store
 from bot.relay import Relay
@@ -442,6 +443,7 @@ async def serve(settings: Settings, roles: frozenset[Role]) -> None:
     try:
         await application.start()
         watchdog.start()
+        spare_what_stays()
         _log.info("paybot is up at %s as %s", application.base_url, ",".join(sorted(roles)))
         waits = [
             asyncio.create_task(stopping.wait()),

@@ -488,6 +488,7 @@ def _sqlite_engine(url: URL) -> Engine:
             "synchronous=FULL",
             "foreign_keys=ON",
             "temp_store=MEMORY",
+            "cache_size=-12000",
         ):
             connection.execute(f"PRAGMA {pragma}")
         if url.database and url.database != ":memory:":
