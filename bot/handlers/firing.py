@@ -100,7 +100,7 @@ def _make(tx: Tx, rules: Rules, schedule: Schedule, slot: Slot) -> None:
     try:
         check_ask(rules, schedule.ask)
         going = leaving(rules, phone, people.zones_told(tx, [phone]).get(phone), tx.now)
-        created = create_payment(tx, rules, _request(rules, schedule, slot.day, going))
+        created = create_payment(tx, rules, _request(rules, schedule, slot, going))
     except RequestError as error:
         _fail(tx, rules, schedule, slot, str(error))
         return
@@ -114,8 +114,8 @@ def _fail(tx: Tx, rules: Rules, schedule: Schedule, slot: Slot, why: str) -> Non
     _tell(tx, rules, schedule, Alert.SCHEDULE_FAILED, [slot], why)
 
 
-def _request(rules: Rules, schedule: Schedule, day: date, going: Leaving) -> PaymentRequest:
-    ask, key = schedule.ask, f"schedule:{schedule.id}:{day}"
+def _request(rules: Rules, schedule: Schedule, slot: Slot, going: Leaving) -> PaymentRequest:
+    ask, key = schedule.ask, f"schedule:{schedule.id}:{slot.day}"
     return PaymentRequest(
         phone=ask.phone,
         money=ask.money,
@@ -131,7 +131,7 @@ def _request(rules: Rules, schedule: Schedule, day: date, going: Leaving) -> Pay
         notify=schedule.notify,
         reminders=ask.reminders,
         send_at=None if going.what is None else going.at,
-        due_at=_due_at(schedule, day),
+        due_at=_due_at(schedule, slot.day),
     )
 
 
@@ -145,18 +145,7 @@ def _due_at(schedule: Schedule, day: date) -> datetime | None:
 
 def planned(tx: Tx, rules: Rules, until: datetime) -> list[Planned]:
     """The payments of schedules whose link will leave until then, in order; nothing is written."""
-    coming = [
-        each
-        for each in schedules.due_until(tx, until, limit=_MOST_PLANNED)
-        if _can_be_made(rules, each)
-    ]
-    told = people.zones_told(tx, {each.ask.phone for each in coming})
-    found = [
-        _planned(rules, schedule, leaving(rules, phone, told.get(phone), max(slot.at, tx.now)))
-        for schedule in coming
-        for phone in [schedule.ask.phone]
-        for slot in _until(tx, rules, schedule, until)
-    ]
+    found = [_planned(rules, each, going) for each, _, going in _coming(tx, rules, until)]
     soon = [each for each in found if each.at <= until]
     return sorted(soon, key=lambda each: (each.at, each.schedule_id or ""))
 
@@ -167,25 +156,32 @@ def make_ahead(tx: Tx, rules: Rules, until: datetime, *, limit: int) -> dict[str
     Returns:
         The schedule of each payment made, `limit` of them at most.
     """
-    due = schedules.due_until(tx, until, limit=limit)
-    told = people.zones_told(tx, {each.ask.phone for each in due})
-    # In the order in which they will be fired, by which those at one moment are told apart.
-    coming = sorted(
-        (slot.at, each.ask.phone, each.id, slot.day, each)
-        for each in due
-        if _can_be_made(rules, each)
-        for slot in _until(tx, rules, each, until)
-    )
     made: dict[str, str] = {}
-    for at, phone, _, day, schedule in coming[:limit]:
-        then = replace(tx, now=max(at, tx.now), wakes=set())
-        going = leaving(rules, phone, told.get(phone), then.now)
+    for schedule, slot, going in _coming(tx, rules, until)[:limit]:
+        then = replace(tx, now=max(slot.at, tx.now), wakes=set())
         try:
-            created = create_payment(then, rules, _request(rules, schedule, day, going))
+            created = create_payment(then, rules, _request(rules, schedule, slot, going))
         except RequestError:
             continue
         made[created.payment.id] = schedule.id
     return made
+
+
+def _coming(tx: Tx, rules: Rules, until: datetime) -> list[tuple[Schedule, Slot, Leaving]]:
+    """What schedules will make until then, and when its link leaves, in the order of firing."""
+    due = [
+        each
+        for each in schedules.due_until(tx, until, limit=_MOST_PLANNED)
+        if _can_be_made(rules, each)
+    ]
+    told = people.zones_told(tx, {each.ask.phone for each in due})
+    found = [
+        (each, slot, leaving(rules, phone, told.get(phone), max(slot.at, tx.now)))
+        for each in due
+        for phone in [each.ask.phone]
+        for slot in _until(tx, rules, each, until)
+    ]
+    return sorted(found, key=lambda each: (each[1].at, each[0].ask.phone, each[0].id))
 
 
 def _planned(rules: Rules, schedule: Schedule, going: Leaving) -> Planned:

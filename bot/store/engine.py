@@ -143,8 +143,8 @@ class Tx:
         if not listed:
             return []
         names = tuple(listed[0])
+        statement = _insert_ignoring(table, tuple(conflict), self.is_sqlite)
         if self.is_sqlite:
-            statement = _insert_ignoring(table, tuple(conflict), self.is_sqlite)
             one, values_of = _prepared(statement, names, self.conn.dialect)
             most = _MOST_VALUES // len(names)
             made: list[int] = []
@@ -154,7 +154,6 @@ class Tx:
                 made += self.conn.exec_driver_sql(_for_rows(one, len(part)), values).scalars()
             return made
         if len(listed) == 1:
-            statement = _insert_ignoring(table, tuple(conflict), self.is_sqlite)
             return list(self.conn.execute(statement, listed).scalars())
         told = _new_arrays(table, names, tuple(conflict))
         return list(self.run(told, _turned(listed, names)).scalars())

@@ -15,7 +15,7 @@ from bot.domain.reminding import LOOK_BACK, Ask
 from bot.store import links, payments
 from bot.store.engine import Tx
 from bot.store.links import link_of
-from bot.store.listed import Listed, among
+from bot.store.listed import Listed, among, given
 from bot.store.outbox import CREATE_LINK, MIGO_LANE
 from bot.store.payments import payment_of
 from bot.store.rows import labelled
@@ -359,15 +359,18 @@ _SERIES = (
 
 def slots_of(tx: Tx, payment_ids: Sequence[str]) -> dict[tuple[str, date], int]:
     """The dates on which these payments were reminded of, with the row that did it."""
-    rows = tx.run(_SLOTS if tx.is_sqlite else _SLOTS_THERE, {"b_ids": list(payment_ids)})
+    ids = list(payment_ids)
+    if tx.is_sqlite:
+        rows = tx.run(_SLOTS, {"b_ids": ids})
+    else:
+        rows = tx.run(_SLOTS_THERE, {"b_payment_id": ids})
     return {(row.payment_id, date.fromisoformat(row.local_date)): row.outbox_id for row in rows}
 
 
 _SLOTS = sa.select(reminder_slot).where(among(reminder_slot.c.payment_id, "b_ids"))
 # On a server this table is empty at first and grows in bursts. Until the server has counted it
 # anew, it would compare an array with each row, or read them all; id by id it takes the index.
-_wanted = sa.func.unnest(sa.bindparam("b_ids", type_=Listed(sa.Text))).table_valued("payment_id")
-_wanted = _wanted.render_derived(name="wanted")
+_wanted = given("wanted", reminder_slot.c.payment_id)
 _of_one = (
     sa.select(reminder_slot)
     .where(reminder_slot.c.payment_id == _wanted.c.payment_id)

@@ -72,8 +72,6 @@ class Town:
     is_calm: bool = False
     letters: list[Letter] = field(default_factory=list)
     links: dict[str, CreateLink] = field(default_factory=dict)
-    approved: dict[str, datetime] = field(default_factory=dict)
-    """When Migo was first told that we have its word on a uid that was paid."""
     events: dict[str, InboundEvent] = field(default_factory=dict)
     seen: dict[str, set[str]] = field(default_factory=dict)
     """Of each payment the links that somebody has in hand."""
@@ -229,10 +227,11 @@ class Courier:
     async def send(self, message: OutboundMessage, *, idempotency_key: str) -> Accepted:
         town = self._town
         await town.take_time()
-        match town.fault(
+        fault = town.fault(
             ("not sent", 0.05), ("asked to wait", 0.02), ("rejected", 0.02),
             ("lost before", 0.02), ("lost after", 0.03),
-        ):  # fmt: skip
+        )  # fmt: skip
+        match fault:
             case "not sent":
                 raise NotSentError("no connection")
             case "asked to wait":
@@ -242,12 +241,10 @@ class Courier:
                 raise RejectedError("no", refusal=refusal, code="1")
             case "lost before":
                 raise UncertainError("reset")
-            case "lost after":
-                town.take(self.name, message, idempotency_key)
-                await town.take_time()
-                raise UncertainError("reset")
         provider_id = town.take(self.name, message, idempotency_key)
         await town.take_time()
+        if fault == "lost after":
+            raise UncertainError("reset")
         return Accepted(provider_id, town.now())
 
     async def aclose(self) -> None:

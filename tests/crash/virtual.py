@@ -42,8 +42,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 class Process:
     """What dies as one: all tasks that were begun in it, wherever they are just then."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self) -> None:
         self.is_dead = False
         # Not a set, whose order is another in each run.
         self._tasks: dict[asyncio.Task[Any], None] = {}
