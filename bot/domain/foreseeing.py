@@ -44,9 +44,8 @@ class Foreseen:
 def foresee(book: Book, *, now: datetime, until: datetime) -> Iterator[Foreseen]:
     """Everything that becomes of a customer's reminders before `until`, in order."""
     for _ in range(_MOST_VERDICTS):
-        # Of those at one moment the one that was written first, as they will be claimed.
         coming = min(book.coming, key=lambda each: each.at, default=None)
-        row = min(book.waiting, key=lambda each: (each.not_before, each.outbox_id), default=None)
+        row = min(book.waiting, key=book.order, default=None)
         if coming is not None and (row is None or coming.at < row.not_before):
             book = _after_link(book, coming, max(coming.at, now))
             continue

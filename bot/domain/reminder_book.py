@@ -38,6 +38,8 @@ class Owed:
     series: tuple[Planned, ...]
     sent_again: int
     route: tuple[str, ...] = ()
+    made: tuple[str, datetime] = ("", datetime.min)
+    """By whom and when it was made: its id is not known before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,10 @@ class Book:
     def is_open(self, channel: str) -> bool:
         """Whether a message to this customer can go over a channel."""
         return channel in self.couriers and channel not in self.closed
+
+    def order(self, row: Waiting) -> tuple[datetime, tuple[str, datetime], str]:
+        """Which of several reminders comes first, whether they are there or only foreseen."""
+        return (row.not_before, self.owed[row.payment_id].made, row.payment_id)
 
     def on(self, day: date) -> datetime:
         """When a reminder of this date is due: at the merchant's hour, or once it is allowed.

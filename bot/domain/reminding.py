@@ -124,6 +124,11 @@ def judge(book: Book, row: Waiting, now: datetime) -> Verdict:
 
 
 def _judged(book: Book, row: Waiting, now: datetime) -> Verdict:
+    return _why_not(book, row, now) or _with_others(book, row, now)
+
+
+def _why_not(book: Book, row: Waiting, now: datetime) -> Later | Over | Skip | Never | None:
+    """What becomes of a reminder that may not go now, over this channel, whatever else waits."""
     never = _why_never(book, row, now)
     if never is not None:
         return never
@@ -136,7 +141,7 @@ def _judged(book: Book, row: Waiting, now: datetime) -> Verdict:
         closed = book.window.why_closed(now, book.zone) or "closed"
         why = f"it is {closed}"
         return _in_time(book, row, Later(opens, "window", why_now(book, why, now)))
-    return _over_another(book, row, now) or _if_closed(book, row) or _with_others(book, row, now)
+    return _over_another(book, row, now) or _if_closed(book, row)
 
 
 def _in_time(book: Book, row: Waiting, wait: Later) -> Later | Never:
@@ -240,26 +245,34 @@ def _can_leave(book: Book, row: Waiting) -> bool:
 
 
 def _with_others(book: Book, row: Waiting, now: datetime) -> Go | Later:
-    """One message a day for several debts: the first row to come takes the others along."""
-    evening = instant(book.day_of(now) + _ONE_DAY, time.min, book.zone)
-    same_day = [
-        other
-        for other in book.waiting
-        if other.payment_id != row.payment_id
-        and other.not_before < evening
-        and book.owed[other.payment_id].is_exposed
-        and (other.payment_id, book.day_of(now)) not in book.slots
-        and _can_leave(book, other)
-        and _why_never(book, other, now) is None
+    """One message a day for several debts, and whoever claims them the same one carries them."""
+    others = [each for each in book.waiting if each.payment_id != row.payment_id]
+    ahead = [
+        each
+        for each in others
+        if each.not_before <= now
+        and book.order(each) < book.order(row)
+        and _can_go(book, each, now)
     ]
-    first = min([row, *same_day], key=_order)
-    if first is not row and first.not_before <= now and book.owed[row.payment_id].is_exposed:
+    if ahead:
+        first = min(ahead, key=book.order)
         why = "it goes with another debt's reminder"
         why += f"; in one message with {first.payment_id}"
         return Later(now + _SOON, DIGEST, why)
-    return Go(tuple(sorted(same_day, key=_order)))
+    evening = instant(book.day_of(now) + _ONE_DAY, time.min, book.zone)
+    along = [
+        each
+        for each in others
+        if each.not_before < evening
+        and book.owed[each.payment_id].is_exposed
+        and (each.payment_id, book.day_of(now)) not in book.slots
+        and _can_leave(book, each)
+        and _why_never(book, each, now) is None
+    ]
+    return Go(tuple(sorted(along, key=book.order)))
 
 
-def _order(row: Waiting) -> tuple[datetime, str]:
-    """By what is the same whether a row is there or only foreseen."""
-    return (row.not_before, row.payment_id)
+def _can_go(book: Book, row: Waiting, now: datetime) -> bool:
+    """Whether it would go now, be it over another channel."""
+    verdict = _why_not(book, row, now)
+    return verdict is None or isinstance(verdict, Over)

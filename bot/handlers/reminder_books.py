@@ -165,6 +165,7 @@ def owed_of(rules: Rules, series: Series, zone: ZoneInfo) -> Owed:
         series=_dates(rules, series, zone),
         sent_again=series.sent_again,
         route=series.payment.route,
+        made=(series.payment.created_by, series.payment.created_at),
     )
 
 

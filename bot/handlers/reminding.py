@@ -58,8 +58,10 @@ def admit(tx: Tx, rules: Rules, items: Sequence[OutboxItem]) -> list[OutboxItem]
         mine.setdefault(owner_of(item), []).append(item)
     batch = _Batch(shelf_of(tx, rules, sorted(mine), claimed=items, lock=True))
     for owner, claimed in mine.items():
-        rows = {row.outbox_id: row for row in batch.shelf.books[owner].waiting}
-        for number, item in enumerate(claimed, 1):
+        book = batch.shelf.books[owner]
+        rows = {row.outbox_id: row for row in book.waiting}
+        in_order = sorted(claimed, key=lambda item: book.order(rows[item.id]))
+        for number, item in enumerate(in_order, 1):
             _decide_one(tx, batch, item, rows[item.id], is_last=number == len(claimed))
     return _written(tx, batch)
 

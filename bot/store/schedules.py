@@ -154,7 +154,7 @@ _DUE = (
         sa.text("schedule.status = 'active'"),
         schedule.c.next_at <= sa.bindparam("b_now", type_=schedule.c.next_at.type),
     )
-    .order_by(schedule.c.next_at)
+    .order_by(schedule.c.next_at, schedule.c.id)
     .limit(sa.bindparam("b_limit"))
 )
 _DUE_LOCKED = _DUE.with_for_update(skip_locked=True)

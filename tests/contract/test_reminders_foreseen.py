@@ -1,7 +1,8 @@
 """What a preview says is what then goes out, message for message, whatever came in between."""
 
 import tempfile
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -84,14 +85,8 @@ happens = st.builds(
 async def test_a_month_goes_as_foreseen(
     sqlite_template: Path, payments: list[Asked], events: list[Happens]
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        world = World(copy_of(sqlite_template, Path(folder) / "paybot.db"))
-        set_out(world)
-        world.store.open()
-        try:
-            await a_month(Life(world), payments, sorted(events, key=lambda each: each.hour))
-        finally:
-            await world.store.close()
+    async with fresh_world(sqlite_template) as world:
+        await a_month(Life(world), payments, sorted(events, key=lambda each: each.hour))
 
 
 @settings(
@@ -104,6 +99,19 @@ async def test_any_month_goes_as_foreseen_on_either_engine(
     await world.run(forget_all)
     set_out(world)
     await a_month(Life(world), payments, sorted(events, key=lambda each: each.hour))
+
+
+@asynccontextmanager
+async def fresh_world(template: Path) -> AsyncIterator[World]:
+    """A world for one example, which a fixture would share among all of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(copy_of(template, Path(folder) / "paybot.db"))
+        set_out(world)
+        world.store.open()
+        try:
+            yield world
+        finally:
+            await world.store.close()
 
 
 def forget_all(tx: Tx) -> None:
@@ -304,21 +312,15 @@ async def test_what_schedules_will_make_is_reminded_of_as_foreseen(
     wanted: list[tuple[str, str, tuple[str, ...], int | None]],
     payments: list[Asked],
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        world = World(copy_of(sqlite_template, Path(folder) / "paybot.db"))
-        set_out(world)
-        world.store.open()
-        try:
-            life = Life(world)
-            for rule, phone, route, due in wanted:
-                told = replace(ASK, phone=phone, route=route, due_after_days=due)
-                await add(world, rule, ask=told, starts_on=MORNING.date())
-            for each in payments:
-                await ask(life, each)
-            await life.work()
-            await a_month_of_schedules(life)
-        finally:
-            await world.store.close()
+    async with fresh_world(sqlite_template) as world:
+        life = Life(world)
+        for rule, phone, route, due in wanted:
+            told = replace(ASK, phone=phone, route=route, due_after_days=due)
+            await add(world, rule, ask=told, starts_on=MORNING.date())
+        for each in payments:
+            await ask(life, each)
+        await life.work()
+        await a_month_of_schedules(life)
 
 
 async def a_month_of_schedules(life: Life) -> None:
