@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from bot.domain.calendars import Reminding, Window, instant
@@ -38,7 +38,7 @@ class Owed:
     series: tuple[Planned, ...]
     sent_again: int
     route: tuple[str, ...] = ()
-    made: tuple[str, datetime] = ("", datetime.min)
+    made: tuple[str, datetime] = ("", datetime.min.replace(tzinfo=UTC))
     """By whom and when it was made: its id is not known before."""
 
 

@@ -1,5 +1,6 @@
 """Reads what reminders are decided from into one book a customer."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -43,6 +44,8 @@ class Shelf:
     books: dict[int, Book]
     people: dict[int, Reminded]
     series: dict[str, Series]
+    held_elsewhere: frozenset[int] = frozenset()
+    """Customers of whom another transaction holds a reminder, which is in no book here."""
 
 
 def shelf_of(
@@ -102,7 +105,19 @@ def shelf_of(
         )
         for customer_id, customer in people.items()
     }
-    return Shelf(books, people, series)
+    return Shelf(
+        books, people, series, _held_elsewhere(tx, customer_ids, waiting) if lock else frozenset()
+    )
+
+
+def _held_elsewhere(
+    tx: Tx, customer_ids: Sequence[int], seen: Sequence[WaitingRow]
+) -> frozenset[int]:
+    if tx.is_sqlite:
+        return frozenset()
+    counts = Counter(row.customer_id for row in seen)
+    there = reminding.count_waiting(tx, customer_ids)
+    return frozenset(each for each, count in there.items() if count > counts[each])
 
 
 def _book(

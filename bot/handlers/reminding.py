@@ -58,6 +58,10 @@ def admit(tx: Tx, rules: Rules, items: Sequence[OutboxItem]) -> list[OutboxItem]
         mine.setdefault(owner_of(item), []).append(item)
     batch = _Batch(shelf_of(tx, rules, sorted(mine), claimed=items, lock=True))
     for owner, claimed in mine.items():
+        if owner in batch.shelf.held_elsewhere:
+            # It would go without what another worker is about to decide on, and that one after it.
+            outbox.put_back(tx, {item.id: item.not_before for item in claimed})
+            continue
         book = batch.shelf.books[owner]
         rows = {row.outbox_id: row for row in book.waiting}
         in_order = sorted(claimed, key=lambda item: book.order(rows[item.id]))

@@ -234,6 +234,11 @@ def waiting_of(tx: Tx, customer_ids: Sequence[int], *, lock: bool = False) -> li
     return [_waiting_of(row) for row in tx.run(statement, {"b_ids": list(customer_ids)})]
 
 
+def count_waiting(tx: Tx, customer_ids: Sequence[int]) -> dict[int, int]:
+    """How many reminders these customers have pending, whoever holds them."""
+    return {row.customer_id: row.number for row in tx.run(_COUNT, {"b_ids": list(customer_ids)})}
+
+
 def _waiting_of(row: "sa.Row[Any]") -> WaitingRow:
     return WaitingRow(
         row.id,
@@ -248,6 +253,16 @@ def _waiting_of(row: "sa.Row[Any]") -> WaitingRow:
     )
 
 
+_is_waiting = sa.and_(
+    among(outbox.c.customer_id, "b_ids"),
+    outbox.c.purpose == Purpose.REMINDER.value,
+    outbox.c.status == "pending",
+)
+_COUNT = (
+    sa.select(outbox.c.customer_id, sa.func.count().label("number"))
+    .where(_is_waiting)
+    .group_by(outbox.c.customer_id)
+)
 _WAITING = (
     sa.select(
         outbox.c.id,
@@ -260,11 +275,7 @@ _WAITING = (
         outbox.c.route_left,
         outbox.c.last_error,
     )
-    .where(
-        among(outbox.c.customer_id, "b_ids"),
-        outbox.c.purpose == Purpose.REMINDER.value,
-        outbox.c.status == "pending",
-    )
+    .where(_is_waiting)
     .order_by(outbox.c.not_before, outbox.c.id)
 )
 

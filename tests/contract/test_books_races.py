@@ -151,7 +151,9 @@ async def drain(world: World) -> None:
         await world.claim(lane)
 
 
-async def plan_reminder(world: World, payment: Payment) -> None:
+async def plan_reminder(
+    world: World, payment: Payment, route: tuple[str, ...] = ("email",)
+) -> None:
     await world.run(
         lambda tx: plan_message(
             tx,
@@ -160,7 +162,7 @@ async def plan_reminder(world: World, payment: Payment) -> None:
             Purpose.REMINDER,
             key=f"reminder:{payment.id}",
             link=None,
-            route=("email",),
+            route=route,
             payload={"day": world.clock.now.date().isoformat(), "tone": "friendly"},
         )
     )
@@ -190,6 +192,33 @@ async def test_a_reminder_leaves_before_the_money_or_not_at_all(pair: tuple[Worl
         await drain(world)
     # A few rounds may all end alike; many that do are no race.
     assert ROUNDS < MANY or 0 < left < ROUNDS, "only one of them ever came first"
+
+
+async def test_two_lanes_decide_on_debts_of_one_customer(pair: tuple[World, World]) -> None:
+    """Each lane has a loop of its own: it is one message, over the first debt's channel."""
+    world, at_once = pair[0], 0
+    world.clock.advance(hours=5)
+    for number in range(ROUNDS):
+        world.clock.advance(days=5)
+        debts = []
+        for lane in ("sms", "email"):
+            world.clock.advance(seconds=1)
+            debts.append(await world.linked(f"u{number}.{lane}", (lane,)))
+        world.clock.advance(days=2)
+        for payment in debts[:: (-1) ** number]:
+            await plan_reminder(world, payment, payment.route)
+        works = [claiming(world, lane, f"{lane}{number}") for lane in ("sms", "email")]
+        ends = await collide(pair, *works)
+        assert all(isinstance(end, list) for end in ends), ends
+        went = [item for end in ends if isinstance(end, list) for item in end]
+        at_once += len(went)
+        world.clock.advance(seconds=6)
+        went += await world.claim("email") + await world.claim("sms")
+        assert [(item.lane, item.payload["with"]) for item in went] == [("sms", [debts[1].id])]
+        for payment in debts:
+            await world.run(cancelling(payment))
+    # A few rounds may all end alike; many that do are no race.
+    assert ROUNDS < MANY or 0 < at_once < ROUNDS, "they never met, or always"
 
 
 async def test_money_wins_over_a_cancel(pair: tuple[World, World]) -> None:

@@ -196,6 +196,7 @@ def _claim_one(tx: Tx, world: World, token: str) -> list[OutboxItem]:
 RACES: dict[str, Race] = {
     "create_x_callback": suite.test_a_callback_and_the_commit_of_its_link_always_meet,
     "pay_x_reminder": suite.test_a_reminder_leaves_before_the_money_or_not_at_all,
+    "two_lanes": suite.test_two_lanes_decide_on_debts_of_one_customer,
     "pay_x_cancel": suite.test_money_wins_over_a_cancel,
     "pay_x_expiry": suite.test_money_and_the_expiry_of_the_same_payment,
     "two_staff": two_staff_move_one_payment,
@@ -214,7 +215,7 @@ RACES: dict[str, Race] = {
 }
 
 
-_SLOW = {"two_reminding", "four_reminding", "reminder_slot", "two_replacements"}
+_SLOW = {"two_reminding", "four_reminding", "reminder_slot", "two_replacements", "two_lanes"}
 """Those of many transactions a round."""
 
 
