@@ -22,6 +22,7 @@ from benchmarks.jobs import Peer, with_jobs
 from benchmarks.servers import RULES
 from bot.handlers import outgoing, series
 from bot.memory import spare_what_stays
+from bot.relay import GATHER_S
 from bot.store import outbox, payments
 from bot.store.engine import Store, Tx
 from bot.store.outbox import OutboxItem
@@ -155,8 +156,8 @@ class Ours:
             if items:
                 late = self._clock() - min(item.not_before for item in items)
                 latest = max(latest, late)
-            else:
-                await asyncio.sleep(_PAUSE_S)
+            if len(items) < _BATCH:
+                await asyncio.sleep(GATHER_S if items else _PAUSE_S)
         return claimed, latest
 
 

@@ -34,6 +34,9 @@ CALL_S = 900.0
 """Longer than the longest provider call: SMTP's last reply may take 10 minutes."""
 
 _UNSETTLED_AFTER = timedelta(seconds=60)
+GATHER_S = 0.02
+"""What falls due by and by is gathered for so long, for a claim costs most of what a batch does.
+What is newly owed is not kept waiting: it wakes the lane."""
 _PATIENCE_S = 30.0
 _POLL_S = 1.0
 _BEAT_S = 5.0
@@ -42,6 +45,8 @@ _BATCH = 128
 _FIRST_ROOM = 4
 """What a process holds when it dies counts as perhaps sent. One that dies soon after each start
 claims little before it has shown that it lives, so that it does not use up the tries of much."""
+_WIDENS_BY = 8
+"""Rows more for each that ends: a full lane is reached after two calls in a row, fast or slow."""
 
 
 class Performs(Protocol):
@@ -81,7 +86,7 @@ class Lane:
 
     def widen(self, ended: int) -> None:
         """Make room, since so many more have ended well and been written."""
-        self.room = min(self.room + ended, self.width + self.ahead)
+        self.room = min(self.room + _WIDENS_BY * ended, self.width + self.ahead)
         self.freed.set()
 
 
@@ -212,7 +217,7 @@ class Relay:
         for item in items:
             self._start(lane, item)
         lane.is_idle = not items
-        return 0.0
+        return GATHER_S if 0 < len(items) < wanted else 0.0
 
     async def _paced(self, lane: Lane, items: list[OutboxItem]) -> list[OutboxItem]:
         """Those that their customers may get now; the others go back, none counts as tried."""

@@ -15,7 +15,7 @@ from bot.coordination.local import LocalCoordination
 from bot.domain.delivery import Done, Outcome, Purpose, Sent
 from bot.domain.payment import Alert
 from bot.handlers import outgoing
-from bot.relay import Relay
+from bot.relay import Lane, Relay
 from bot.store import outbox
 from bot.store.engine import Tx
 from bot.store.schema import metadata, to_microseconds
@@ -516,3 +516,11 @@ async def test_a_fresh_process_claims_little_before_it_has_shown_that_it_lives(
         await box.until("sending", 4)
         gate.set()
         await box.until("done", 80)
+
+
+def test_each_call_that_ends_makes_room_for_more() -> None:
+    lane = Lane("sms", None, 128, asyncio.Semaphore(128))
+    lane.widen(4)
+    assert lane.free == 36
+    lane.widen(36)
+    assert lane.free == 128 + lane.ahead
