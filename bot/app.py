@@ -6,46 +6,37 @@ import os
 import secrets
 import signal
 import socket
-import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-
-from starlette.types import ASGIApp
+from typing import TYPE_CHECKING
 
 from bot import wiring
 from bot.coordination import open_coordination
 from bot.dispatcher import Dispatcher
 from bot.domain.cards import hide_cards
-from bot.figures import Figures
 from bot.handlers import menus, outgoing, received
 from bot.intake import Intake
 from bot.liveness import LATE_S, Heartbeats, Watchdog
 from bot.memory import spare_what_stays
-from bot.migo import AmountUnit, MigoClient
+from bot.migo import MigoClient
 from bot.opening import excuse_waiting, open_store
 from bot.relay import Relay
 from bot.scheduler import Scheduler
-from bot.serving import Server
 from bot.settings import Settings
-from bot.spool import Spool
 from bot.store import inbox, outbox
 from bot.store.engine import Store, Tx
-from bot.store.inbox import Door, Received, Source
+from bot.store.inbox import Received, Source
 from bot.telemetry.metrics import Metrics
-from bot.web.api import build_api
-from bot.web.app import ROUTES, Health, build_health, build_web, security_headers
-from bot.web.callbacks import CallbackDoor, Suspicion
-from bot.web.callers import Proxies, Refusals
-from bot.web.edges import Edges
-from bot.web.measured import Measured
-from bot.web.webhooks import Doors
 from channels.base import ChannelName, RawRequest
 from channels.errors import ChannelError
 from channels.outcome import new_client
 from channels.registry import build_channels
+
+if TYPE_CHECKING:
+    from bot.web_role import WebRole
 
 _log = logging.getLogger(__name__)
 
@@ -120,10 +111,8 @@ class Application:
         self.beats = Heartbeats(self._metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._rising: asyncio.Task[None] | None = None
-        self._server: Server | None = None
+        self._web: WebRole | None = None
         self._scheduler: Scheduler | None = None
-        self._spool: Spool | None = None
-        self._proxies = Proxies(settings.web.trusted_proxies)
         self._stops: list[Callable[[], None]] = []
 
     @property
@@ -135,6 +124,11 @@ class Application:
     def tokens(self) -> tuple[str, ...]:
         """The bearer tokens that `/v1` takes; known once started."""
         return self._tokens
+
+    @property
+    def web(self) -> "WebRole | None":
+        """What answers requests, where something does; known once started."""
+        return self._web
 
     async def start(self) -> None:
         """Open the database, take up what a dead process left, and start the roles.
@@ -155,11 +149,7 @@ class Application:
         self._tokens = given or (_own_token(self._settings.store.token_path),)
         self._spawn("coordination", self._coordination.run())
         self._spawn("event loop", self._pulse())
-        health_port = self._settings.web.metrics_port
-        if Role.WEB in self._roles:
-            await self._start_web()
-        elif health_port is not None:
-            await self._start_health(health_port)
+        await self._start_web()
         self._rising = asyncio.create_task(self._start_rest(), name="start")
         await asyncio.wait({self._rising}, timeout=None if self.store.is_sqlite else _FIRST_LOOK_S)
         if self._rising.done():
@@ -234,64 +224,28 @@ class Application:
         )
 
     async def _start_web(self) -> None:
-        door = Door(self.store)
-        refusals = Refusals(self._metrics, self._proxies)
-        unit = AmountUnit(self._settings.migo.amount_unit)
-        callbacks = CallbackDoor(door, await self._open_spool())
-        suspicion = Suspicion(self.store, self.rules, unit)
-        doors = Doors(
-            put=door.put,
-            put_callback=callbacks.put,
-            is_from_migo=wiring.callback_gate(self._settings).admits,
-            public_url=self._settings.web.public_url,
-            twilio=wiring.twilio_channel(self._channels),
-            telegram=wiring.telegram_webhook(self._settings, self._channels),
-            refusals=refusals,
-            suspect=suspicion.look,
-            note_large=suspicion.note_large,
-        )
-        api = build_api(
-            self.store,
-            self.rules,
+        """Answer requests, if only for this process's health."""
+        health_port = self._settings.web.metrics_port
+        if Role.WEB not in self._roles and health_port is None:
+            return
+        from bot.web_role import Parts, WebRole
+
+        parts = Parts(
+            settings=self._settings,
+            store=self.store,
+            rules=self.rules,
+            channels=self._channels,
             tokens=self._tokens,
-            refusals=refusals,
-            invite_links=wiring.invite_links(self._settings, self._channels),
+            metrics=self._metrics,
+            clock=self._clock,
+            is_ready=self._is_ready,
+            spawn=self._spawn,
         )
-        await self._serve(
-            "web", build_web(doors, api, self._health(), tokens=self._tokens), port=None
-        )
-        self._spawn("spool", callbacks.drain())
-        self._spawn("adoption", callbacks.adopt())
-
-    async def _start_health(self, port: int) -> None:
-        """Answer for a process that has no doors."""
-        refusals = Refusals(self._metrics, self._proxies)
-        await self._serve(
-            "health", build_health(self._health(), refusals, tokens=self._tokens), port=port
-        )
-
-    def _health(self) -> Health:
-        figures = Figures(self.store, self._metrics, self._clock)
-        return Health(is_ready=self._is_ready, metrics=figures.render)
-
-    async def _serve(self, name: str, app: ASGIApp, *, port: int | None) -> None:
-        web = self._settings.web
-        self._server = Server(
-            Measured(app, self._metrics, ROUTES),
-            Edges(self._metrics, self._proxies, security_headers(web.public_url)),
-            host=web.host,
-            port=web.port if port is None else port,
-        )
-        self._spawn(name, self._server.run_here())
-        await self._server.is_up.wait()
-
-    async def _open_spool(self) -> Spool:
-        spool = Spool(self._settings.store.spool_dir, clock=time.time)
-        await asyncio.to_thread(spool.open)
-        self._spool = spool
-        self._metrics.spool_items.set_function(lambda: len(spool))
-        self._metrics.spool_oldest_seconds.set_function(spool.oldest_s)
-        return spool
+        self._web = WebRole(parts)
+        if Role.WEB in self._roles:
+            await self._web.open()
+        elif health_port is not None:
+            await self._web.open_health(health_port)
 
     def _start_telegram(self) -> None:
         telegram = self._channels.get(ChannelName.TELEGRAM)
@@ -376,8 +330,8 @@ class Application:
             await asyncio.gather(self._rising, return_exceptions=True)
         for stop in self._stops:
             stop()
-        if self._server is not None:
-            self._server.should_exit = True
+        if self._web is not None:
+            self._web.stop()
         finishing = [
             task for task in self._tasks if task.get_name() in ("web", "health", "intake", "relay")
         ]
@@ -394,8 +348,8 @@ class Application:
         await self._migo_http.aclose()
         await self._coordination.aclose()
         await self.store.close()
-        if self._spool is not None:
-            await self._spool.aclose()
+        if self._web is not None:
+            await self._web.aclose()
 
 
 async def _keep_webhook(telegram: wiring.TelegramSource, url: str) -> None:

@@ -1,19 +1,19 @@
-"""Brings a database to this program's tables, whole or not at all."""
+"""Brings a database to this program's tables, whole or not at all.
+
+Alembic is brought in only where there is something to do: a start finds that out without it.
+"""
 
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from bot.store.engine import StoreError, explain, make_engine
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
+_REVISIONS = sorted(path.name[:4] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+"""Each file's name begins with its revision; they are in one line."""
 _LOCK_ID = 7_061_126_001
 """The PostgreSQL advisory lock of migrators: any number that nobody else uses."""
 
@@ -43,7 +43,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
                 conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_ID)))
             before, newest = _revisions(conn)
             if before != newest:
-                command.upgrade(_config(conn), newest)
+                _upgrade(conn, newest)
     except DBAPIError as error:
         raise explain(error, engine.url) from error
     return before, newest
@@ -65,32 +65,31 @@ def needs_migration(engine: Engine) -> bool:
 
 def _revisions(conn: Connection) -> tuple[str | None, str]:
     """The database's revision and this program's newest."""
-    scripts = ScriptDirectory.from_config(_config(conn))
-    newest = scripts.get_current_head()
-    if newest is None:
+    if not _REVISIONS:
         raise StoreError("this program was installed without its migrations; install it again")
-    current = MigrationContext.configure(conn).get_current_revision()
-    if current is not None:
-        _must_know(scripts, current)
-    return current, newest
-
-
-def _must_know(scripts: ScriptDirectory, revision: str) -> None:
-    try:
-        scripts.get_revision(revision)
-    except CommandError as error:
+    current = None
+    if sa.inspect(conn).has_table(_VERSION.name):
+        current = conn.execute(sa.select(_VERSION.c.version_num)).scalar()
+    if current is not None and current not in _REVISIONS:
         raise StoreError(
-            f"the database is newer than this program (revision {revision}); "
+            f"the database is newer than this program (revision {current}); "
             "start the version that migrated it, or a later one"
-        ) from error
+        )
+    return current, _REVISIONS[-1]
 
 
-def _config(conn: Connection) -> Config:
+_VERSION = sa.table("alembic_version", sa.column("version_num", sa.Text))
+
+
+def _upgrade(conn: Connection, newest: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
     config = Config(attributes={"connection": conn})
     # Alembic reads this option with % as the sign of a placeholder.
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    return config
+    command.upgrade(config, newest)
 
 
 def _is_sqlite(conn: Connection) -> bool:

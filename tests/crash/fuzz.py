@@ -148,8 +148,8 @@ async def start_for(sandbox: Sandbox, folder: Path, roles: set[Role]) -> Applica
 
 
 def asgi_of(application: Application) -> Asgi:
-    assert application._server is not None
-    app: Asgi = application._server.config.app  # type: ignore[assignment]
+    assert application.web is not None
+    app: Asgi = application.web.app
     return app
 
 
