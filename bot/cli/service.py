@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.cli.errors import FailedError, WrongError
+from bot.memory import nothing_is_garbage
 
 if TYPE_CHECKING:
     from bot.app import Role
@@ -27,14 +28,15 @@ ENV_FILE = Path(".env")
 )
 def serve_command(roles: str) -> None:
     """Run the service until it is told to stop."""
-    settings = load_settings()
-    must_fit(settings)
-    chosen = _roles(roles)
-    _start_logging(settings)
-    _tell_what_is_off(settings)
-    from bot import app
-    from bot.spool import SpoolError
-    from bot.store.engine import StoreError
+    with nothing_is_garbage():
+        settings = load_settings()
+        must_fit(settings)
+        chosen = _roles(roles)
+        _start_logging(settings)
+        _tell_what_is_off(settings)
+        from bot import app
+        from bot.spool import SpoolError
+        from bot.store.engine import StoreError
 
     try:
         run_loop(app.serve(settings, chosen))

@@ -231,3 +231,11 @@ async def test_a_stop_in_mid_call_leaves_nothing_uncertain(
     assert not [row for row in rows if row[1] == "sending" or row[2]]
     assert not [row for row in rows if row[1] in ("uncertain", "dead")]
     assert len(list(served.sandbox.twilio.messages)) == 1
+
+
+def test_what_has_no_doors_brings_in_no_web_framework() -> None:
+    """A worker's start and memory are smaller by it; alembic is for who migrates."""
+    heavy = ("fastapi", "starlette", "uvicorn", "alembic", "aiogram", "openpyxl")
+    code = f"import sys, bot.app; print([name for name in {heavy} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert found.stdout == "[]\n"
