@@ -43,7 +43,7 @@ _END_S = 5.0
 _IDLE_S = {"bulk rows": 1.0}
 """Pauses after a sweep that found nothing, where it is quick while there is work."""
 
-_AGAIN_S = {"lapsed claims": 0.5}
+_AGAIN_S = {"lapsed claims": 0.1}
 """Pauses after a sweep that found something, where it takes so many rows at most each time."""
 
 

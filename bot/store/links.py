@@ -87,23 +87,31 @@ def link_of(row: RowMapping, prefix: str = "", *, attempt_no: int = 0) -> Link:
 
 def plan_attempt(tx: Tx, payment_id: str, *, channel: str, migo_channel: str) -> Attempt:
     """Write down the next try before anything is asked of Migo."""
-    last = tx.run(
-        sa.select(sa.func.max(link_attempt.c.attempt_no)).where(
-            link_attempt.c.payment_id == payment_id
-        )
-    ).scalar()
-    row = tx.run(
-        link_attempt.insert()
-        .values(
-            payment_id=payment_id,
-            attempt_no=(last or 0) + 1,
-            channel=channel,
-            migo_channel=migo_channel,
-            state="planned",
-        )
-        .returning(link_attempt)
+    values: dict[str, object] = {
+        "b_payment": payment_id,
+        "b_channel": channel,
+        "b_migo_channel": migo_channel,
+    }
+    return attempt_of(tx.run(_PLAN_ATTEMPT, values).mappings().one())
+
+
+_earlier = link_attempt.alias()
+_next_no = (
+    sa.select(sa.func.coalesce(sa.func.max(_earlier.c.attempt_no), 0) + 1)
+    .where(_earlier.c.payment_id == sa.bindparam("b_payment"))
+    .scalar_subquery()
+)
+_PLAN_ATTEMPT = (
+    link_attempt.insert()
+    .values(
+        payment_id=sa.bindparam("b_payment"),
+        attempt_no=_next_no,
+        channel=sa.bindparam("b_channel"),
+        migo_channel=sa.bindparam("b_migo_channel"),
+        state="planned",
     )
-    return attempt_of(row.mappings().one())
+    .returning(link_attempt)
+)
 
 
 def attempts_of(tx: Tx, payment_id: str) -> list[Attempt]:
@@ -480,7 +488,10 @@ _LOOK_LATER = (
 
 def look_now(tx: Tx, *, external_id: str, uid: str | None) -> None:
     """Have parked facts looked at that may be of an attempt of which we just learnt something."""
-    for which in (fact.c.external_id == external_id, fact.c.uid == uid):
+    named = [fact.c.external_id == external_id]
+    if uid is not None:
+        named.append(fact.c.uid == uid)
+    for which in named:
         tx.run(fact.update().where(fact.c.payment_id.is_(None), which).values(look_at=tx.now))
 
 

@@ -566,13 +566,14 @@ def aim_reminders(tx: Tx, payment_id: str, link_id: int) -> None:
     )
 
 
-def lapsed(tx: Tx, *, all_claims: bool = False, limit: int = 500) -> list[OutboxItem]:
+def lapsed(tx: Tx, *, all_claims: bool = False, limit: int = 100) -> list[OutboxItem]:
     """Rows whose worker died in mid-call: nobody knows what became of them.
 
     Args:
         tx: the transaction.
         all_claims: every claim is stale, as when this process is the only one on the file.
-        limit: how many at most.
+        limit: how many at most; what follows from each takes a dozen statements, and who reports
+            money for one of them waits for all.
     """
     which = outbox.c.status == "sending"
     if not all_claims:
