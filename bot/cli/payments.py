@@ -236,7 +236,11 @@ def _link_shown(link: Json) -> str:
 
 
 def _link_state(link: Json) -> str:
-    return f"{link['status']}, out of use" if link["superseded"] else str(link["status"])
+    if link["superseded"]:
+        return f"{link['status']}, out of use"
+    if link.get("url_withheld") == "not_taken_yet":
+        return f"{link['status']}, its URL is shown once a channel took the message"
+    return str(link["status"])
 
 
 def _print_messages(payment: Json) -> None:

@@ -6,6 +6,7 @@ links are shown whole, since `web` and `app` payments are handed over by whoever
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
 from typing_extensions import TypedDict
 
@@ -36,11 +37,13 @@ class LinkView(TypedDict):
 
     `url` is null for one whose creation was never confirmed, that is out of use, or that may yet be
     replaced by itself, for no channel has taken it: what was read here is never replaced so.
+    `url_withheld` says which of them it is.
     """
 
     uid: str
     reference: str | None
     url: str | None
+    url_withheld: Literal["out_of_use", "unconfirmed", "not_taken_yet"] | None
     migo_channel: str
     status: str
     superseded: bool
@@ -255,10 +258,17 @@ def _link(link: Link, url: str | None) -> LinkView:
         "uid": link.uid,
         "reference": link.reference,
         "url": url,
+        "url_withheld": None if url else _withheld(link),
         "migo_channel": link.migo_channel,
         "status": link.status.value,
         "superseded": link.superseded_at is not None,
     }
+
+
+def _withheld(link: Link) -> Literal["out_of_use", "unconfirmed", "not_taken_yet"]:
+    if link.superseded_at is not None:
+        return "out_of_use"
+    return "not_taken_yet" if link.url else "unconfirmed"
 
 
 def _messages(tx: Tx, payment_ids: Sequence[str]) -> dict[str, list[MessageView]]:

@@ -597,6 +597,7 @@ async def test_a_link_is_replaced_by_who_takes_the_risk_by_name(api: Api) -> Non
     await api.make_link("https://web.example/other")
     read = (await api.http.get(f"/v1/payments/{made['id']}")).json()
     assert [each["superseded"] for each in read["links"]] == [True, False]
+    assert next(each["url_withheld"] for each in read["links"]) == "out_of_use"
     assert "decided by Olga" in " ".join(each["why"] for each in read["timeline"])
     assert (await replace(api, "pay_none", accept_risk=True, by="Olga")).status_code == 404
 

@@ -119,6 +119,19 @@ def brief(messages: Sequence[MessageView]) -> list[tuple[str, str, str]]:
     return [(each["id"], each["channel"], each["status"]) for each in messages]
 
 
+async def test_a_url_that_is_not_told_says_why(books: Books) -> None:
+    payment_id = await books.link("whatsapp", "sms")
+    [view] = await books.view(payment_id)
+    assert [(each["url"], each["url_withheld"]) for each in view["links"]] == [
+        (None, "not_taken_yet")
+    ]
+    await books.perform("whatsapp", RefusedEnd("outside the 24-hour window"))
+    [view] = await books.view(payment_id)
+    assert [(each["url"], each["url_withheld"]) for each in view["links"]] == [
+        ("https://web.example/u1", None)
+    ]
+
+
 async def test_the_shape_is_the_promised_one(books: Books) -> None:
     payment_id = await books.link("whatsapp", "sms")
     await books.perform("whatsapp", Done(Sent("SM1", NOW)))
@@ -129,6 +142,7 @@ async def test_the_shape_is_the_promised_one(books: Books) -> None:
             "uid": "u1",
             "reference": "REF",
             "url": "https://web.example/u1",
+            "url_withheld": None,
             "migo_channel": "wa",
             "status": "open",
             "superseded": False,
