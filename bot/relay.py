@@ -152,6 +152,9 @@ class Relay:
         self._unsettled: dict[int, datetime] = {}
         self._has_ended = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._calls: dict[asyncio.Task[object] | None, float] = {}
+        """When the calls under way began."""
+        self._overlong: set[asyncio.Task[object] | None] = set()
         self._is_stopping = False
         self._is_drained = False
 
@@ -280,14 +283,22 @@ class Relay:
         """Perform a row once a call is free, if that is soon; not for ever once it began."""
         claimed_s = time.monotonic()
         async with lane.slots:
-            if time.monotonic() - claimed_s > _PATIENCE_S:
+            began_s = time.monotonic()
+            if began_s - claimed_s > _PATIENCE_S:
                 return RetryLater("no call was free in time")
-            with self._time_call(lane.name).time():
-                try:
-                    async with asyncio.timeout(CALL_S):
-                        return await self._dispatcher.perform(item)
-                except TimeoutError:
-                    return Uncertain("no end of the call in its time")
+            task = asyncio.current_task()
+            self._calls[task] = began_s
+            try:
+                return await self._dispatcher.perform(item)
+            except asyncio.CancelledError:
+                if task is None or task not in self._overlong:
+                    raise
+                task.uncancel()
+                return Uncertain("no end of the call in its time")
+            finally:
+                del self._calls[task]
+                self._overlong.discard(task)
+                self._time_call(lane.name).observe(time.monotonic() - began_s)
 
     def _note(self, lane: Lane, outcome: Outcome) -> None:
         """Remember whether this call got through."""
@@ -307,8 +318,17 @@ class Relay:
         """Write outcomes until no call is left that could bring another."""
         while not self._is_drained:
             await _within(self._has_ended, _BEAT_S)
+            self._end_overlong()
             self._has_ended.clear()
             await self._settle_rest()
+
+    def _end_overlong(self) -> None:
+        """End calls that take too long; looking now and then is cheaper than a timer for each."""
+        now_s = time.monotonic()
+        for task, began_s in self._calls.items():
+            if now_s - began_s > CALL_S and task is not None and task not in self._overlong:
+                self._overlong.add(task)
+                task.cancel()
 
     async def _settle_rest(self) -> None:
         """Write all outcomes known so far; what is not written is kept and tried again."""

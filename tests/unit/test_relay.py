@@ -313,6 +313,7 @@ async def test_a_call_without_an_end_is_uncertain(
     box: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.relay.CALL_S", 0.02)
+    monkeypatch.setattr("bot.relay._BEAT_S", 0.02)
     box.performer.close("sms")
     await box.owe(ChannelName.SMS)
     async with box.relaying():
