@@ -22,6 +22,7 @@ from tests.crash.crowd import until
 from tests.crash.fleet import Fleet, Member
 from tests.crash.integrity import is_whole
 from tests.crash.kill9 import looked_up
+from tests.crash.progress import shown
 from tests.crash.report import Report
 from tests.crash.wire import json_bytes
 from tests.flow.service import TOKEN
@@ -101,7 +102,7 @@ async def drain_killed(*, rounds: int, seed: int, postgres_url: str | None) -> R
     report, chance = Report("drain", {"seed": seed, "rounds": rounds}), random.Random(seed)
     found: list[str] = []
     kills = in_the_middle = 0
-    for number in range(rounds):
+    for number in shown(range(rounds), "drain"):
         with tempfile.TemporaryDirectory(prefix="paybot-drain-") as name:
             folder = Path(name)
             url = (postgres_url if number % 2 else None) or f"sqlite:///{folder}/paybot.db"

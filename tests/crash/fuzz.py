@@ -23,6 +23,7 @@ from bot.app import Application, Role
 from bot.sandbox.app import Sandbox
 from bot.settings import Settings
 from tests.crash.mutants import Aim, Mutant, golden_bodies, mutant, nasty_bodies
+from tests.crash.progress import shown
 from tests.crash.report import Report
 from tests.crash.wire import json_bytes
 from tests.flow.service import TOKEN
@@ -157,7 +158,7 @@ async def _send_all(app: Asgi, aim: Aim, cases: int, chance: random.Random, repo
     began, statuses, slowest = time.monotonic(), Counter[int](), 0.0
     unhandled: list[str] = []
     warm_kb, corpus = 0, hashlib.sha256()
-    waiting = iter(range(cases))
+    waiting = iter(shown(range(cases), "requests"))
 
     async def some() -> None:
         nonlocal slowest, warm_kb

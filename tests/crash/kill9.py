@@ -27,6 +27,7 @@ from tests.crash.cuts import Cut
 from tests.crash.fleet import Fleet, Member
 from tests.crash.integrity import Integrity, integrity
 from tests.crash.mortal import LEASES_OVER, MortalService
+from tests.crash.progress import shown
 from tests.crash.report import Report, seconds, share
 from tests.services import free_port
 
@@ -112,7 +113,7 @@ class KilledFleet(MortalService):
         self.fleet.start(self.fleet.members)
         await self.fleet.until_ready(self.fleet.members)
         self.crowd.start()
-        for _ in range(cycles):
+        for _ in shown(range(cycles), "kills of this round"):
             await self._cycle()
         await self.crowd.stop()
         self._kill(self.fleet.members)

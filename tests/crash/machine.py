@@ -10,6 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from bot.store.engine import make_engine
 from bot.store.migrate import upgrade
 from tests.contract.books_machine import Books
+from tests.crash.progress import shown
 from tests.crash.report import Report
 
 STEPS = 50
@@ -25,7 +26,7 @@ def drive(url: str, *, steps: int, first_seed: int, is_shrunk: bool = True) -> R
     report = Report("machine", {"engine": engine.dialect.name, "seed": first_seed})
     upgrade(engine)
     try:
-        for number in range(0, steps, STEPS * STORIES):
+        for number in shown(range(0, steps, STEPS * STORIES), engine.dialect.name):
             machine = seed(first_seed + number)(type("Machine", (Books,), {"engine": engine}))
             stories = min(STORIES, -(-(steps - number) // STEPS))
             run_state_machine_as_test(machine, settings=_settings(stories, is_shrunk=is_shrunk))

@@ -19,6 +19,7 @@ from alembic.config import Config
 from bot.store import migrations
 from bot.store.engine import make_engine
 from tests.contract.databases import rewound
+from tests.crash.progress import shown
 from tests.crash.report import Report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +74,7 @@ def _kill_along(url: str, folder: Path, start: str, kills: int, found: list[str]
     whole = _state(url)
     _begin_with(url, start)
     before = _state(url)
-    for number in range(kills):
+    for number in shown(range(kills), f"migrate {start}"):
         at = 1 + number * (statements - 1) // max(kills - 1, 1)
         ended = _run(url, folder, at)
         if ended.returncode != -signal.SIGKILL:

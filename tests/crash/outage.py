@@ -14,6 +14,7 @@ from bot.store.migrate import migrate
 from tests.contract.databases import empty
 from tests.crash.fleet import Fleet, Member
 from tests.crash.kill9 import KilledFleet, Tally
+from tests.crash.progress import shown
 from tests.crash.report import Report, seconds
 from tests.services import (
     PostgresServer,
@@ -56,7 +57,7 @@ class Afflicted(KilledFleet):
         self.fleet.start(self.fleet.members)
         await self.fleet.until_ready(self.fleet.members)
         self.crowd.start()
-        for _ in range(times):
+        for _ in shown(range(times), "outages"):
             await asyncio.sleep(self._chance.uniform(*UP_S))
             await hurt()
             assert self.fleet.is_alive(self.fleet.members[0]), self.fleet.log()[-3000:]

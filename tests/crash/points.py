@@ -9,6 +9,7 @@ import pytest
 from bot.store.migrate import migrate
 from tests.contract.databases import empty
 from tests.crash.cuts import POINTS
+from tests.crash.progress import shown
 from tests.crash.report import Report
 from tests.crash.test_crash_points import AFTER_PAYING, live
 
@@ -17,7 +18,7 @@ async def points(engine: str, *, repeats: int, postgres_url: str | None = None) 
     """Die at each point `repeats` times; where news came already also with news out of order."""
     report, began = Report("points", {"engine": engine, "reps": repeats}), time.monotonic()
     broken: list[str] = []
-    for point in POINTS:
+    for point in shown(POINTS, "points"):
         for _ in range(repeats):
             for is_shuffled in (False, True)[: 1 + (point in AFTER_PAYING)]:
                 try:

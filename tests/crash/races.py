@@ -25,6 +25,7 @@ from tests.contract import test_schedules_races as schedules_suite
 from tests.contract.databases import empty
 from tests.contract.test_books_races import cancelling, claiming, collide, drain
 from tests.contract.world import ASKED, LEASE, PHONE, World
+from tests.crash.progress import shown
 from tests.crash.report import Report
 
 Pair = tuple[World, World]
@@ -230,18 +231,20 @@ def short(name: str) -> int:
 
 async def race(name: str, url: str, *, count: int) -> Report:
     """Run one race `count` times; the first round that breaks a promise ends it."""
-    report, done, began = Report("races", {"name": name}), 0, time.monotonic()
+    report, ran, began = Report("races", {"name": name}), 0, time.monotonic()
     before = suite.ROUNDS
     try:
-        while done < count and report.is_ok:
+        for done in shown(range(0, count, FRESH_EVERY), name):
             # An even number, for some races alternate.
             suite.ROUNDS = min(FRESH_EVERY, count - done) // 2 * 2 or 2
             empty(url)
             await _run(RACES[name], url, report)
-            done += suite.ROUNDS
+            ran += suite.ROUNDS
+            if not report.is_ok:
+                break
     finally:
         suite.ROUNDS = before
-    report.figures |= {"n": done, "secs": time.monotonic() - began}
+    report.figures |= {"n": ran, "secs": time.monotonic() - began}
     return report
 
 

@@ -54,6 +54,7 @@ from channels.sms import Sms
 from channels.whatsapp import WhatsApp
 from tests.contract.books_invariants import MONEY, check_books
 from tests.contract.world import rules_of
+from tests.crash.progress import shown
 from tests.crash.report import Report
 from tests.crash.town import PHONES, START, Courier, FindingCourier, Letter, Town
 from tests.crash.virtual import Process, VirtualLoop
@@ -555,7 +556,7 @@ def _simulate(stories: int, first_seed: int, is_replayed: bool) -> Report:
     digests: list[str] = []
     figures: Counter[str] = Counter()
     broken: list[str] = []
-    for seed in range(first_seed, first_seed + stories):
+    for seed in shown(range(first_seed, first_seed + stories), "stories"):
         try:
             story = tell(seed)
         except Exception as error:  # noqa: BLE001 - the others are told all the same

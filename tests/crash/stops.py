@@ -14,6 +14,7 @@ from tests.crash.crowd import until
 from tests.crash.fleet import START_S
 from tests.crash.integrity import is_whole
 from tests.crash.kill9 import KilledFleet, Tally, looked_up
+from tests.crash.progress import shown
 from tests.crash.report import Report, seconds
 
 STOP_S = 20.0
@@ -50,7 +51,7 @@ class StoppedFleet(KilledFleet):
         self.fleet.start(self.fleet.members)
         await self.fleet.until_ready(self.fleet.members)
         self.crowd.start()
-        for _ in range(cycles):
+        for _ in shown(range(cycles), "stops"):
             await asyncio.sleep(self._chance.uniform(*ALIVE_S))
             await self._stop_all()
             self.fleet.start(self.fleet.members)
