@@ -7,6 +7,7 @@ import asyncio
 import tempfile
 
 from bot.app import Application
+from bot.memory import spare_what_stays
 from bot.sandbox.app import Sandbox
 from bot.settings import Settings
 from tests.crash.fleet_child import START_ONLY
@@ -28,3 +29,5 @@ async def _live_once(folder: str) -> None:
 
 with tempfile.TemporaryDirectory(prefix="paybot-warm-") as name:
     asyncio.run(_live_once(name))
+# Else each fork would look at all that is here, and so have a copy made of every page of it.
+spare_what_stays()
