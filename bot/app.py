@@ -397,8 +397,10 @@ async def serve(settings: Settings, roles: frozenset[Role]) -> None:
     try:
         await application.start()
         watchdog.start()
-        spare_what_stays()
         _log.info("paybot is up at %s as %s", application.base_url, ",".join(sorted(roles)))
+        if application.web is not None:
+            await application.web.whole()
+        spare_what_stays()
         waits = [
             asyncio.create_task(stopping.wait()),
             asyncio.create_task(application.wait()),

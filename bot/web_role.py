@@ -21,11 +21,11 @@ from bot.spool import Spool
 from bot.store.engine import Store
 from bot.store.inbox import Door
 from bot.telemetry.metrics import Metrics
-from bot.web.api import build_api
 from bot.web.app import ROUTES, Health, build_health, build_web, security_headers
 from bot.web.callbacks import CallbackDoor, Suspicion
 from bot.web.callers import Proxies, Refusals
 from bot.web.edges import Edges
+from bot.web.late import Late
 from bot.web.measured import Measured
 from bot.web.webhooks import Doors
 from channels.base import Channel, ChannelName
@@ -56,6 +56,7 @@ class WebRole:
         self._refusals = Refusals(parts.metrics, self._proxies)
         self._server: Server | None = None
         self._spool: Spool | None = None
+        self._api: Late | None = None
 
     @property
     def app(self) -> ASGIApp:
@@ -88,17 +89,34 @@ class WebRole:
             suspect=suspicion.look,
             note_large=suspicion.note_large,
         )
-        api = build_api(
+        self._api = Late(self._build_api)
+        web = build_web(doors, self._api, self._health(), tokens=parts.tokens)
+        await self._serve("web", web, port=settings.web.port)
+        parts.spawn("api", self._keep_api(self._api))
+        parts.spawn("spool", callbacks.drain())
+        parts.spawn("adoption", callbacks.adopt())
+
+    def _build_api(self) -> ASGIApp:
+        from bot.web.api import build_api
+
+        parts = self._parts
+        return build_api(
             parts.store,
             parts.rules,
             tokens=parts.tokens,
             refusals=self._refusals,
-            invite_links=wiring.invite_links(settings, parts.channels),
+            invite_links=wiring.invite_links(parts.settings, parts.channels),
         )
-        web = build_web(doors, api, self._health(), tokens=parts.tokens)
-        await self._serve("web", web, port=settings.web.port)
-        parts.spawn("spool", callbacks.drain())
-        parts.spawn("adoption", callbacks.adopt())
+
+    async def _keep_api(self, api: Late) -> None:
+        """End the process where `/v1` cannot be built; never ends by itself else."""
+        await api.built()
+        await asyncio.Event().wait()
+
+    async def whole(self) -> None:
+        """Return once nothing is left to be brought in."""
+        if self._api is not None:
+            await self._api.built()
 
     async def open_health(self, port: int) -> None:
         """Answer for a process that has no doors.
@@ -116,6 +134,8 @@ class WebRole:
 
     async def aclose(self) -> None:
         """Close what callbacks are kept in."""
+        if self._api is not None:
+            await self._api.aclose()
         if self._spool is not None:
             await self._spool.aclose()
 

@@ -1,5 +1,6 @@
 """Starting and stopping a process: what it refuses, what it says, and what it leaves behind."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -54,6 +55,23 @@ async def test_a_taken_port_is_told(tmp_path: Path, taken_port: int) -> None:
     try:
         with pytest.raises(OSError, match="in use"):
             await application.start()
+    finally:
+        await application.stop()
+
+
+async def test_a_process_whose_api_cannot_be_built_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: object, **__: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("bot.web.api.build_api", build)
+    application = Application(settings_of(tmp_path), roles=[Role.WEB])
+    await application.start()
+    try:
+        async with asyncio.timeout(START_S):
+            with pytest.raises(ValueError, match="a bug"):
+                await application.wait()
     finally:
         await application.stop()
 
