@@ -150,6 +150,9 @@ class Relay:
         self._ended: list[tuple[OutboxItem, Outcome]] = []
         self._changes: list[tuple[Lane, Change, str]] = []
         self._unsettled: dict[int, datetime] = {}
+        self._unwritten = 0
+        """Calls whose end is in no book yet: each is in doubt if the process dies, so they are few
+        however slow the database is."""
         self._has_ended = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: dict[asyncio.Task[object] | None, float] = {}
@@ -194,7 +197,8 @@ class Relay:
     async def _claim_some(self, lane: Lane) -> float:
         """Start what is due and allowed; give the seconds to wait before looking again."""
         free = lane.free
-        if lane.under_way > lane.width + lane.ahead // 2 or free <= 0:
+        is_behind = self._unwritten > 2 * (lane.width + lane.ahead)
+        if lane.under_way > lane.width + lane.ahead // 2 or free <= 0 or is_behind:
             lane.freed.clear()
             await _within(lane.freed, _POLL_S)
             return 0.0
@@ -277,6 +281,7 @@ class Relay:
                 lane.name, item.purpose or item.kind, type(outcome).__name__.lower()
             ).inc()
             self._ended.append((item, outcome))
+            self._unwritten += 1
             self._has_ended.set()
 
     async def _call(self, lane: Lane, item: OutboxItem) -> Outcome:
@@ -369,13 +374,13 @@ class Relay:
                 await self._note_unsettled(batch[0][0])
                 return False
             return all([await self._settle([ended]) for ended in batch])
+        self._unwritten -= len(batch)
         for item, _ in batch:
             self._unsettled.pop(item.id, None)
         self._holding.let_go(item for item, _ in batch)
         ended = Counter(item.lane for item, _ in batch)
         for lane in self._lanes:
-            if ended[lane.name]:
-                lane.widen(ended[lane.name])
+            lane.widen(ended[lane.name])
         return True
 
     async def _note_unsettled(self, item: OutboxItem) -> None:

@@ -248,6 +248,22 @@ async def test_a_settler_that_always_has_more_to_write_beats_all_the_same(
     assert beats_before[-1] - beats_before[0] > 10
 
 
+async def test_little_is_begun_while_no_end_can_be_written(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each call whose end is in no book is in doubt if the process dies."""
+    with monkeypatch.context() as patch:
+        patch.setattr(outgoing, "settle", _failing(10**9))
+        patch.setattr("bot.relay._FIRST_ROOM", 10)
+        await box.owe(ChannelName.SMS, 60)
+        async with box.relaying(width=8):
+            await eventually(lambda: len(box.performer.begun) > 20)
+            await box.until("pending", 60 - len(box.performer.begun))
+            assert len(box.performer.begun) <= 30
+            patch.undo()
+            await box.until("done", 60)
+
+
 async def test_one_row_that_cannot_be_settled_holds_up_no_other(
     box: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
