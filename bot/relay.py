@@ -49,6 +49,9 @@ _WIDENS_BY = 8
 """Rows more for each that ends: a full lane is reached after two calls in a row, fast or slow."""
 
 
+_Ended = tuple[OutboxItem, Outcome]
+
+
 class Performs(Protocol):
     """What the relay needs of the dispatcher."""
 
@@ -147,7 +150,7 @@ class Relay:
         self._pacing = {
             name: Pacing(coordination, name, rate) for name, rate in (customer_rates or {}).items()
         }
-        self._ended: list[tuple[OutboxItem, Outcome]] = []
+        self._ended: list[_Ended] = []
         self._changes: list[tuple[Lane, Change, str]] = []
         self._unsettled: dict[int, datetime] = {}
         self._unwritten = 0
@@ -342,8 +345,9 @@ class Relay:
             # Calls go on ending meanwhile: under load this takes longer than a loop may stay away.
             self._beat("relay.settle")
             batch, self._ended = self._ended, []
-            if not await self._settle(batch):
-                self._ended = batch + self._ended
+            left = await self._settle(batch)
+            if left:
+                self._ended = left + self._ended
                 await asyncio.sleep(_POLL_S)
         await self._tell_changes()
 
@@ -364,16 +368,16 @@ class Relay:
         except Exception:
             _log.exception("staff could not be told")
 
-    async def _settle(self, batch: list[tuple[OutboxItem, Outcome]]) -> bool:
-        """Write a batch, or row by row if one of them cannot be written; False to try again."""
+    async def _settle(self, batch: list[_Ended]) -> list[_Ended]:
+        """Write a batch, or row by row if one of them cannot be written; give what is left."""
         try:
             await self._store.transact(lambda tx: outgoing.settle(tx, self._rules, batch))
         except Exception:
             _log.exception("cannot settle %d outbox items", len(batch))
             if len(batch) == 1:
                 await self._note_unsettled(batch[0][0])
-                return False
-            return all([await self._settle([ended]) for ended in batch])
+                return batch
+            return [left for ended in batch for left in await self._settle([ended])]
         self._unwritten -= len(batch)
         for item, _ in batch:
             self._unsettled.pop(item.id, None)
@@ -381,7 +385,7 @@ class Relay:
         ended = Counter(item.lane for item, _ in batch)
         for lane in self._lanes:
             lane.widen(ended[lane.name])
-        return True
+        return []
 
     async def _note_unsettled(self, item: OutboxItem) -> None:
         """Tell a person of an outcome that cannot be written for long."""

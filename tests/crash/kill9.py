@@ -87,6 +87,8 @@ class KilledFleet(MortalService):
     """The service as processes that are killed; at the end its books are opened in this one."""
 
     is_revived = False
+    may_be_held = True
+    """Whether dead workers may have left claims."""
 
     def __init__(self, folder: Path, url: str, tally: Tally, chance: random.Random) -> None:
         super().__init__(folder, url, Cut(""))
@@ -158,20 +160,21 @@ class KilledFleet(MortalService):
 
     async def _come_to_rest(self) -> None:
         began = time.monotonic()
+        # On a file what dead workers held is released at every start.
+        is_held = self.may_be_held and not self._is_sqlite
+        if is_held:
+            # Before the start, or what this process claims first would outlive its lease as well.
+            self.clock.moved += LEASES_OVER
         await super().start()
         self.is_revived = True
-        await self._end_leases()
+        if is_held:
+            sweeps = Scheduler(self.app.store, self.app.rules)
+            while await self.app.store.transact(sweeps.release_lapsed):
+                continue
         await self.rest()
         while await self.crowd.pay_rest(self.port):
             await self.rest()
         self._tally.quiesce.append(time.monotonic() - began)
-
-    async def _end_leases(self) -> None:
-        """Have what dead workers held released; on a file that is done at every start."""
-        if not self._is_sqlite:
-            self.clock.moved += LEASES_OVER
-            sweeps = Scheduler(self.app.store, self.app.rules)
-            await self.app.store.transact(sweeps.release_lapsed)
 
     async def stop(self) -> None:
         self.fleet.kill_all()

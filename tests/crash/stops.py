@@ -33,6 +33,8 @@ _ATTEMPTS = "select id, state, payment_id from link_attempt where state in ('sen
 class StoppedFleet(KilledFleet):
     """Processes that are asked to end and started again."""
 
+    may_be_held = False
+
     def __init__(self, folder: Path, url: str, tally: Tally, chance: random.Random) -> None:
         super().__init__(folder, url, tally, chance)
         self.took: list[float] = []
@@ -74,9 +76,6 @@ class StoppedFleet(KilledFleet):
         self.fleet.kill(members)
         for statement in (_DOUBTFUL, _CLAIMED, _ATTEMPTS):
             self.doubtful += looked_up(statement, self._database_url, self._folder)
-
-    async def _end_leases(self) -> None:
-        """Nothing may be held: that is what this is about."""
 
     def _calls(self) -> int:
         """How many calls providers have carried out."""
