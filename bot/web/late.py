@@ -27,7 +27,9 @@ class Late:
         Raises:
             Exception: it cannot be built, and why.
         """
-        return await asyncio.shield(self._building)
+        if not self._building.done():
+            await asyncio.shield(self._building)
+        return self._building.result()
 
     async def aclose(self) -> None:
         """Leave no thread at work."""

@@ -145,6 +145,8 @@ async def start_for(sandbox: Sandbox, folder: Path, roles: set[Role]) -> Applica
         roles=roles,
     )
     await application.start()
+    if application.web is not None:
+        await application.web.whole()
     return application
 
 
