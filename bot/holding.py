@@ -16,10 +16,12 @@ from bot.store.outbox import OutboxItem
 
 _log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=90)
-"""Three renewals and more."""
+LEASE = timedelta(seconds=30)
+"""Two renewals and more. So long, and until the next sweep, whoever a dead worker was about to
+write to waits; and so long a live one may be cut off from the database before others do its work.
+"""
 
-_EVERY_S = 25.0
+_EVERY_S = 8.0
 _RETRY_S = 1.0
 
 

@@ -34,7 +34,8 @@ _log = logging.getLogger(__name__)
 
 PARKED_AFTER = timedelta(seconds=20)
 
-_AWAY_S = 30.0
+_AWAY_S = 15.0
+"""Less than what is left of a lease that is about to be renewed."""
 _GRACE_S = 15.0
 """For workers that live to renew what they hold, once the database is back."""
 _END_S = 5.0

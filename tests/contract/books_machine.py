@@ -28,13 +28,14 @@ from bot.handlers.payment import PaymentRequest, RequestError
 from bot.handlers.planning import plan_message
 from bot.handlers.replacement import replace_link
 from bot.handlers.rules import Dispatches
+from bot.holding import LEASE
 from bot.store import inbox, links, outbox, payments, people
 from bot.store.engine import Tx
 from bot.store.outbox import LANES, OutboxItem
 from bot.store.schema import link_attempt, metadata
 from channels.base import Address, ChannelName, DeliveryReport, DeliveryState, Refusal
 from tests.contract.books_invariants import check_books
-from tests.contract.world import ASKED, LEASE, PHONE, Clock, report, rules_of
+from tests.contract.world import ASKED, PHONE, Clock, report, rules_of
 
 ROUTES = [("whatsapp", "sms", "email"), ("sms", "email"), ("telegram", "sms"), ("email",)]
 PAUSES = [timedelta(seconds=1), timedelta(seconds=30), timedelta(minutes=10), timedelta(hours=9)]

@@ -37,6 +37,31 @@ def claim_held(booking: Work, claim: Work, payment: Payment) -> list[Work]:
     return [book, hold]
 
 
+def booking_held(booking: Work, claim: Work) -> list[Work]:
+    """The claim begins once the money is booked, which is committed once the claim has ended.
+
+    Where it waits for the booking instead, that goes on as well.
+    """
+    is_booked, is_over = threading.Event(), threading.Event()
+
+    def hold(tx: Tx) -> object:
+        booked = booking(tx)
+        is_booked.set()
+        until = time.monotonic() + WAIT_S
+        while not is_over.is_set() and not tx.run(_IS_WAITED_FOR).scalar():
+            assert time.monotonic() < until, "the claim did not end"
+        return booked
+
+    def take(tx: Tx) -> object:
+        assert is_booked.wait(WAIT_S)
+        try:
+            return claim(tx)
+        finally:
+            is_over.set()
+
+    return [hold, take]
+
+
 _IS_WAITED_FOR = sa.text(
     "select exists (select from pg_locks where not granted"
     " and pg_backend_pid() = any(pg_blocking_pids(pid)))"

@@ -19,9 +19,10 @@ from bot.handlers import outgoing
 from bot.handlers import payment as payment_handler
 from bot.handlers.payment import ConflictError, RequestError
 from bot.handlers.rules import Dispatches
+from bot.holding import LEASE
 from bot.store import links, outbox
 from bot.store.payments import TakenError
-from tests.contract.world import LEASE, World
+from tests.contract.world import World
 
 
 async def attempts(world: World, payment_id: str) -> list[str]:

@@ -9,9 +9,10 @@ from bot.domain.payment import Alert, FactStatus, PaymentStatus
 from bot.handlers import outgoing
 from bot.handlers import payment as payment_handler
 from bot.handlers.rules import Dispatches
+from bot.holding import LEASE
 from bot.store import outbox
 from channels.base import DeliveryState, Refusal
-from tests.contract.world import LEASE, World
+from tests.contract.world import World
 
 REFUSED = Refused("nobody there", "63003", Refusal.ADDRESS)
 UNCERTAIN = Uncertain("timed out")

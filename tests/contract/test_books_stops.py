@@ -17,9 +17,10 @@ from bot.handlers import payment as payment_handler
 from bot.handlers.payment import RequestError
 from bot.handlers.planning import plan_message
 from bot.handlers.rules import Dispatches
+from bot.holding import LEASE
 from bot.store import people
 from channels.base import Address, ChannelName, InboundMessage, ReachChange, Refusal
-from tests.contract.world import LEASE, PHONE, World
+from tests.contract.world import PHONE, World
 
 WHATSAPP = Address(ChannelName.WHATSAPP, PHONE)
 DROPPED = [

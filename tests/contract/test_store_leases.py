@@ -7,11 +7,12 @@ import pytest
 
 from bot.domain.payment import FactStatus
 from bot.handlers import outgoing
+from bot.holding import LEASE
 from bot.store import inbox, leases
 from bot.store.engine import Store
 from bot.store.outbox import OutboxItem
 from bot.store.server_time import machine_time
-from tests.contract.world import LEASE, Clock, World
+from tests.contract.world import Clock, World
 
 AHEAD = timedelta(minutes=2)
 

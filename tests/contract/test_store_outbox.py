@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.domain.delivery import Purpose
+from bot.holding import LEASE
 from bot.store import outbox, people, showing
 from bot.store.engine import Tx
 from bot.store.outbox import NewItem, OutboxItem
 from channels.base import Address, ChannelName
-from tests.contract.world import LEASE, PHONE, START, World
+from tests.contract.world import PHONE, START, World
 
 SMS = ChannelName.SMS
 DAY = timedelta(days=1)

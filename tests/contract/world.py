@@ -19,6 +19,7 @@ from bot.handlers import payment as payment_handler
 from bot.handlers.facts import Report
 from bot.handlers.payment import PaymentRequest
 from bot.handlers.rules import Dispatches, Rules
+from bot.holding import LEASE
 from bot.recurrence import next_slot
 from bot.store import inbox, ledger, links, payments, showing
 from bot.store.engine import Store, Tx
@@ -31,7 +32,6 @@ START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ASKED = Money(15000, "GTQ")
 PHONE = "+50255551234"
 STAFF = "telegram:9000"
-LEASE = timedelta(seconds=90)
 
 
 class Clock:

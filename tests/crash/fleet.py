@@ -1,7 +1,7 @@
 """Processes of `paybot serve`, forked from a parent that has everything imported.
 
-A start then takes a fraction of a full one; now and then one is executed anew, so that what
-happens at import is killed as well.
+A start then takes a fraction of a full one; at each twentieth all that starts is executed anew,
+so that what happens at import is killed as well.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ class Fleet:
     members: list[Member]
     executed: int = 0
     is_executed: bool = False
-    """Whether each start is, not only each twentieth."""
+    """Whether all of them are, not only those of each twentieth start."""
     _starts: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
@@ -72,9 +72,10 @@ class Fleet:
         return [member.port for member in self.members if member.is_web]
 
     def start(self, members: list[Member]) -> None:
-        """Start processes; each twentieth is executed anew."""
+        """Start processes together; each twentieth time they are executed anew."""
+        are_executed = next(self._starts) % EXEC_EVERY == 0 or self.is_executed
         for member in members:
-            member.is_executed = next(self._starts) % EXEC_EVERY == 0 or self.is_executed
+            member.is_executed = are_executed
             self.executed += member.is_executed
             (self._execute if member.is_executed else self._fork)(member)
 

@@ -18,11 +18,12 @@ from typing import Any, LiteralString
 import psycopg
 
 from bot.app import ALL_ROLES, Role
+from bot.holding import LEASE
 from bot.scheduler import Scheduler
 from bot.store.migrate import migrate
 from tests.contract.books_invariants import check_books
 from tests.contract.databases import empty
-from tests.crash.crowd import Crowd, received, until
+from tests.crash.crowd import MOST_UNPAID, Crowd, received, until
 from tests.crash.cuts import Cut
 from tests.crash.fleet import Fleet, Member
 from tests.crash.integrity import Integrity, integrity
@@ -38,7 +39,9 @@ MOST_ALIVE_S = 0.25
 ANSWER_WITHIN_S = 5.0
 RECOVERED_WITHIN_S, RESTED_WITHIN_S = 2.0, 60.0
 STUCK_A_KILL = 30
-"""What dead workers hold stays held for a lease, and must not keep new payments from coming."""
+HELD_S = LEASE.total_seconds() + 10.0
+"""What dead workers hold stays held for a lease and until the sweep, and must not keep new payments
+from coming."""
 
 _SENDING = "select id, token, purpose, claimed_by from outbox where status = 'sending'"
 _UNPAID = """
@@ -97,6 +100,7 @@ class KilledFleet(MortalService):
         self._is_sqlite = url.startswith("sqlite")
         self._sending: set[Row] = set()
         self._dead: set[int] = set()
+        self._killed_at: list[float] = []
 
     def environment(self) -> dict[str, str]:
         return {**super().environment(), "PUBLIC_URL": f"http://127.0.0.1:{self.port}"}
@@ -127,10 +131,8 @@ class KilledFleet(MortalService):
         await asyncio.sleep(self._chance.uniform(0, MOST_ALIVE_S))
         dying = self._some()
         self._kill(dying)
-        self.crowd.most_unpaid += STUCK_A_KILL
-        if self._is_sqlite:
-            # On PostgreSQL the rows stay until their lease ends, which no round outlives.
-            self._note_sending()
+        self._let_more_ask()
+        self._note_sending()
         began = time.monotonic()
         self.fleet.start(dying)
         if self._chance.random() < 0.1:
@@ -142,6 +144,11 @@ class KilledFleet(MortalService):
         answers = await until(lambda: self.crowd.answered_at > began, ANSWER_WITHIN_S)
         if answers:
             self._tally.answered.append(self.crowd.answered_at - began)
+
+    def _let_more_ask(self) -> None:
+        now_s = time.monotonic()
+        self._killed_at = [at for at in self._killed_at if now_s - at < HELD_S] + [now_s]
+        self.crowd.most_unpaid = MOST_UNPAID + STUCK_A_KILL * len(self._killed_at)
 
     def _some(self) -> list[Member]:
         """All of them, or one."""

@@ -15,6 +15,7 @@ from bot.handlers import outgoing
 from bot.handlers import payment as payment_handler
 from bot.handlers.payment import Created, PaymentRequest, RequestError
 from bot.handlers.planning import plan_message
+from bot.holding import LEASE
 from bot.store import reminding
 from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
@@ -24,7 +25,7 @@ from tests.contract import test_books_races as suite
 from tests.contract import test_schedules_races as schedules_suite
 from tests.contract.databases import empty
 from tests.contract.test_books_races import cancelling, claiming, collide, drain
-from tests.contract.world import ASKED, LEASE, PHONE, World
+from tests.contract.world import ASKED, PHONE, World
 from tests.crash.progress import shown
 from tests.crash.report import Report
 

@@ -15,14 +15,17 @@ from bot.coordination.local import LocalCoordination
 from bot.domain.delivery import Done, Outcome, Purpose, Sent
 from bot.domain.payment import Alert
 from bot.handlers import outgoing
+from bot.holding import LEASE
 from bot.relay import Lane, Relay
 from bot.store import outbox
 from bot.store.engine import Tx
 from bot.store.schema import metadata, to_microseconds
 from bot.telemetry.metrics import Metrics
 from channels.base import ChannelName
-from tests.contract.world import LEASE, World
+from tests.contract.world import World
 from tests.services import eventually
+
+_MOST_OF_A_LEASE_S = LEASE.total_seconds() * 2 / 3
 
 
 class Performer:
@@ -299,7 +302,7 @@ async def test_a_call_that_outlasts_its_lease_is_not_taken_for_dead(
     async with box.relaying():
         await eventually(lambda: box.performer.under_way == 1)
         for _ in range(3):
-            box.world.clock.advance(seconds=60)
+            box.world.clock.advance(seconds=_MOST_OF_A_LEASE_S)
             await _until_renewed(box)
             assert await _sweep(box) == 0
         gate.set()
@@ -318,7 +321,7 @@ async def test_an_end_that_cannot_be_written_keeps_its_lease(
         async with box.relaying():
             await eventually(lambda: len(box.performer.begun) == 1)
             for _ in range(2):
-                box.world.clock.advance(seconds=60)
+                box.world.clock.advance(seconds=_MOST_OF_A_LEASE_S)
                 await _until_renewed(box)
             patch.undo()
             assert await _sweep(box) == 0

@@ -13,12 +13,13 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.domain.payment import FactStatus, PaymentStatus
 from bot.handlers import payment as payment_handler
+from bot.holding import LEASE
 from bot.scheduler import PARKED_AFTER, Scheduler
 from bot.store import inbox, outbox
 from bot.store.engine import Tx
 from bot.store.schema import metadata
 from tests.contract.schedules import added, states
-from tests.contract.world import LEASE, World
+from tests.contract.world import World
 from tests.services import eventually
 
 Tick = Callable[[], Awaitable[None]]
