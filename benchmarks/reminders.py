@@ -130,7 +130,7 @@ class Ours:
         took = []
         for number in numbers:
             began = time.perf_counter()
-            await self._store.transact(partial(_plan, payment_id=f"pay{number}"))
+            await self._store.transact(partial(_plan, payment_id=rows.payment_id(number)))
             took.append(time.perf_counter() - began)
         after = await self._store.transact(rows.written)
         return statistics.median(took) * 1000, (after - before) / count

@@ -23,21 +23,26 @@ _STATEMENTS = (
     " select i, '+502' || (30000000 + i), 'Ana', 'es', :past from n",
     "insert into payment (id, customer_id, amount_minor, currency, status, route, concept,"
     " request_hash, created_by, reminders, due_at, expires_at, created_at, updated_at)"
-    " select 'pay' || i, i, 15000, 'GTQ', 'linked', '[\"sms\", \"whatsapp\"]', 'Mensualidad', '',"
+    " select PAY, i, 15000, 'GTQ', 'linked', '[\"sms\", \"whatsapp\"]', 'Mensualidad', '',"
     " 'benchmark', '\"default\"', :start + 3 * :day, :start + 60 * :day, :past, :past from n",
     "insert into link_attempt (id, payment_id, attempt_no, migo_channel, channel, state)"
-    " select i, 'pay' || i, 1, 'sms', 'sms', 'created' from n",
+    " select i, PAY, 1, 'sms', 'sms', 'created' from n",
     "insert into link (id, payment_id, attempt_id, uid, url, migo_channel, status, exposed_at,"
-    " created_at) select i, 'pay' || i, i, 'uid' || i, 'https\\://example.com/?orderId=uid' || i,"
+    " created_at) select i, PAY, i, 'uid' || i, 'https\\://example.com/?orderId=uid' || i,"
     " 'sms', 'open', :past, :past from n",
     "insert into outbox (kind, lane, key, purpose, payment_id, link_id, customer_id, channel,"
     " route_left, payload, not_before, give_up_at, created_at, updated_at)"
-    " select 'send', lane, 'reminder\\:pay' || i || '\\:1', 'reminder', 'pay' || i, i, i, lane,"
+    " select 'send', lane, 'reminder\\:' || PAY || '\\:1', 'reminder', PAY, i, i, lane,"
     ' \'[]\', \'{"day"\\: "2026-03-04", "tone"\\: "friendly"}\','
     " :start + :hour + (i * 7919) % (30 * :day),"
     " :start + 60 * :day, :past, :past"
     " from (select i, case when i % 2 = 0 then 'sms' else 'whatsapp' end as lane from n) as laned",
 )
+
+
+def payment_id(number: int) -> str:
+    """Ids in the order of time, as those of real payments."""
+    return f"pay_{number:020}"
 
 
 def create(store: Store) -> None:
@@ -58,9 +63,11 @@ def fill(tx: Tx, *, first: int, last: int) -> None:
         "hour": _HOUR_US,
         "day": 24 * _HOUR_US,
     }
+    padded = "printf('%020d', i)" if tx.is_sqlite else "lpad(cast(i as text), 20, '0')"
+    padded = f"'pay_' || {padded}"
     for statement in _STATEMENTS:
         used = {name: value for name, value in values.items() if f":{name}" in _NUMBERS + statement}
-        tx.run(sa.text(_insert_first(statement)), used)
+        tx.run(sa.text(_insert_first(statement).replace("PAY", padded)), used)
 
 
 def _insert_first(statement: str) -> str:

@@ -4,6 +4,7 @@ A row that cannot be claimed is tried again a little later, and then set aside f
 """
 
 import functools
+from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.domain.payment import Alert
@@ -29,15 +30,13 @@ def claim_each(
         marked = outbox.mark(tx, lane=lane, limit=1, lease=lease, token=token, worker=worker)
         if not marked:
             break
-        if not tx.run_apart(functools.partial(_admit, tx, rules, marked[0].id, going)):
+        if not tx.run_apart(functools.partial(_admit, tx, rules, marked, going)):
             _put_aside(tx, rules, marked[0])
     return going
 
 
-def _admit(tx: Tx, rules: Rules, item_id: int, going: list[OutboxItem]) -> None:
-    item = outbox.read(tx, item_id)
-    if item is not None:
-        going += outgoing.admit(tx, rules, [item])
+def _admit(tx: Tx, rules: Rules, marked: Sequence[outbox.Taken], going: list[OutboxItem]) -> None:
+    going += outgoing.admit(tx, rules, outbox.read_taken(tx, marked))
 
 
 def _put_aside(tx: Tx, rules: Rules, taken: outbox.Taken) -> None:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from bot.domain import identity
 from bot.domain.calendars import pack_of, zone_of
+from bot.domain.payment import Link, Payment
 from bot.domain.reminder_book import Coming
 from bot.domain.reminders import (
     DEFAULT_PLAN,
@@ -66,17 +67,19 @@ def shelf_of(
         claimed: reminders that are being decided on, which have not asked anybody yet; in the
             books they wait behind the others, in this order.
         coming: links that will be made, by whose they are.
-        lock: take the customers, and what waits for them, until the transaction ends.
+        lock: take what waits for them until the transaction ends; they are locked already, since
+            before the claimed were read.
     """
-    if lock:
-        reminding.lock_customers(tx, customer_ids)
     waiting = reminding.waiting_of(tx, customer_ids, lock=lock)
     ids = {row.payment_id for row in waiting}
     ids |= {item.payment.id for item in claimed if item.payment is not None}
     ids |= {each.payment_id for customer_id in customer_ids for each in coming.get(customer_id, ())}
-    series: dict[str, Series] = {
-        each.payment.id: each for each in reminding.series_of(tx, sorted(ids))
-    }
+    known = _known(claimed)
+    found = [
+        *reminding.series_beside(tx, known),
+        *reminding.series_of(tx, sorted(ids - known.keys())),
+    ]
+    series: dict[str, Series] = {each.payment.id: each for each in found}
     slots: dict[str, dict[tuple[str, date], int]] = {}
     for (payment_id, day), holder in reminding.slots_of(tx, sorted(ids)).items():
         slots.setdefault(payment_id, {})[payment_id, day] = holder
@@ -108,6 +111,15 @@ def shelf_of(
     return Shelf(
         books, people, series, _held_elsewhere(tx, customer_ids, waiting) if lock else frozenset()
     )
+
+
+def _known(claimed: Sequence[OutboxItem]) -> dict[str, tuple[Payment, Link]]:
+    """The payments of claimed reminders whose own link is the current one."""
+    return {
+        item.payment.id: (item.payment, item.link)
+        for item in claimed
+        if item.payment is not None and item.link is not None and item.link.superseded_at is None
+    }
 
 
 def _held_elsewhere(

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -109,7 +110,7 @@ class Tx:
             return
         # SQLAlchemy takes longer over the values of a row than SQLite over writing it.
         sql, values_of = _prepared(statement, tuple(rows[0]), self.conn.dialect)
-        self.conn.exec_driver_sql(sql, [values_of(row) for row in rows])
+        self.conn.exec_driver_sql(sql, values_of(rows))
 
     def insert_many(
         self, table: sa.Table, rows: Sequence[dict[str, object]], *, is_ignoring: bool = False
@@ -125,8 +126,7 @@ class Tx:
             sql, values_of = _prepared(
                 _insert(table, is_ignoring=is_ignoring), names, self.conn.dialect
             )
-            told = [values_of(row) for row in rows]
-            result = self.conn.exec_driver_sql(sql, told, execution_options=_COUNTED)
+            result = self.conn.exec_driver_sql(sql, values_of(rows), execution_options=_COUNTED)
         else:
             insert = _insert_arrays(table, names, is_ignoring=is_ignoring)
             result = self.run(insert, _turned(rows, names))
@@ -150,7 +150,7 @@ class Tx:
             made: list[int] = []
             for first in range(0, len(listed), most):
                 part = listed[first : first + most]
-                values = tuple(value for row in part for value in values_of(row))
+                values = tuple(chain.from_iterable(values_of(part)))
                 made += self.conn.exec_driver_sql(_for_rows(one, len(part)), values).scalars()
             return made
         if len(listed) == 1:
@@ -206,8 +206,8 @@ def _new_arrays(
 @lru_cache(maxsize=256)
 def _prepared(
     statement: sa.Executable, names: tuple[str, ...], dialect: Dialect
-) -> tuple[str, Callable[[Mapping[str, object]], tuple[object, ...]]]:
-    """A statement as SQLite takes it, and what makes its values in their order out of a row."""
+) -> tuple[str, Callable[[Sequence[Mapping[str, object]]], list[tuple[object, ...]]]]:
+    """A statement as SQLite takes it, and what makes its values in their order out of rows."""
     compiled = cast(sa.ClauseElement, statement).compile(dialect=dialect, column_keys=list(names))
     told = cast(SQLCompiler, compiled)
     fixed = told.construct_params(dict.fromkeys(names))
@@ -216,12 +216,13 @@ def _prepared(
         for name in told.positiontup or ()
     ]
 
-    def values_of(row: Mapping[str, object]) -> tuple[object, ...]:
-        given = [(row if is_told else fixed)[name] for name, is_told, _ in places]
-        return tuple(
-            value if write is None else write(value)
-            for value, (_, _, write) in zip(given, places, strict=True)
-        )
+    def values_of(rows: Sequence[Mapping[str, object]]) -> list[tuple[object, ...]]:
+        # Column by column takes half of what row by row does.
+        columns = []
+        for name, is_told, write in places:
+            column = [row[name] for row in rows] if is_told else [fixed[name]] * len(rows)
+            columns.append(column if write is None else [write(value) for value in column])
+        return list(zip(*columns, strict=True))
 
     return str(compiled), values_of
 

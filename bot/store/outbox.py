@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
@@ -126,14 +125,26 @@ class Taken:
     last_error: str | None
     payment_id: str | None
     attempt_id: int | None
+    customer_id: int | None
+    purpose: str | None
 
 
 def take(
     tx: Tx, *, lane: str, limit: int, lease: timedelta, token: str, worker: str
 ) -> list[OutboxItem]:
     """Mark the oldest due rows of a lane as `sending` and read all that they need."""
-    taken = _mark(tx, lane=lane, limit=limit, lease=lease, token=token, worker=worker)
-    return _these(tx, list(taken.scalars()))
+    return read_taken(tx, mark(tx, lane=lane, limit=limit, lease=lease, token=token, worker=worker))
+
+
+def read_taken(tx: Tx, taken: Sequence[Taken]) -> list[OutboxItem]:
+    """Read all that claimed rows need, reminders under their customers' locks.
+
+    What is read of a reminder then holds until the transaction ends, and need not be read again.
+    """
+    owners = [each.customer_id for each in taken if each.purpose == Purpose.REMINDER.value]
+    if owners:
+        people.lock_reminded(tx, [owner for owner in owners if owner is not None])
+    return _these(tx, [each.id for each in taken])
 
 
 def mark(
@@ -143,13 +154,6 @@ def mark(
 
     The try is counted before the work, so that a row that kills its worker is counted too.
     """
-    taken = _mark(tx, lane=lane, limit=limit, lease=lease, token=token, worker=worker)
-    return [Taken(**row) for row in taken.mappings()]
-
-
-def _mark(
-    tx: Tx, *, lane: str, limit: int, lease: timedelta, token: str, worker: str
-) -> "sa.CursorResult[Any]":
     due = (
         sa.select(outbox.c.id)
         .where(outbox.c.status == "pending", outbox.c.lane == lane, outbox.c.not_before <= tx.now)
@@ -158,7 +162,7 @@ def _mark(
     )
     if not tx.is_sqlite:
         due = due.with_for_update(skip_locked=True)
-    return tx.run(
+    taken = tx.run(
         outbox.update()
         .where(outbox.c.id.in_(due))
         .values(
@@ -176,8 +180,11 @@ def _mark(
             outbox.c.last_error,
             outbox.c.payment_id,
             outbox.c.attempt_id,
+            outbox.c.customer_id,
+            outbox.c.purpose,
         )
     )
+    return [Taken(*row) for row in map(tuple, taken.all())]
 
 
 # No more than is read: each value of each row is paid for.
@@ -245,7 +252,9 @@ _THESE = _ENRICHED.where(among(outbox.c.id, "b_ids"))
 
 
 def _these(tx: Tx, ids: Sequence[int]) -> list[OutboxItem]:
-    return [_item_of(row) for row in tx.run(_THESE, {"b_ids": list(ids)}).mappings()] if ids else []
+    if not ids:
+        return []
+    return [_item_of(row) for row in tx.run(_THESE, {"b_ids": list(ids)}).mappings().all()]
 
 
 def read(tx: Tx, item_id: int) -> OutboxItem | None:

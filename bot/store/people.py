@@ -12,6 +12,7 @@ from bot.domain.identity import person_key
 from bot.domain.payment import Customer
 from bot.store import addresses
 from bot.store.engine import Tx
+from bot.store.listed import Listed
 from bot.store.schema import address, consent, customer, invite
 from channels.base import Address, ChannelName
 
@@ -318,3 +319,15 @@ def telegram_chat(tx: Tx, customer_id: int) -> str | None:
 
 def _is(at: Address) -> "sa.ColumnElement[bool]":
     return (address.c.channel == at.channel.value) & (address.c.value == at.value)
+
+
+def lock_reminded(tx: Tx, customer_ids: Iterable[int]) -> None:
+    """Let one worker at a time decide on a customer's reminders; SQLite has one writer anyway."""
+    if tx.is_sqlite:
+        return
+    tx.run(_LOCK, {"b_ids": sorted(set(customer_ids))}).all()
+
+
+_ids = sa.func.unnest(sa.bindparam("b_ids", type_=Listed(sa.Integer))).column_valued("id")
+# One statement for all, taken in the order of the list: two workers cannot wait for each other.
+_LOCK = sa.select(sa.func.pg_advisory_xact_lock(0x7265_6D69, _ids))

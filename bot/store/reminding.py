@@ -1,6 +1,6 @@
 """What reminders are decided from, read for many customers at once, and their slots."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from bot.domain.reminding import LOOK_BACK, Ask
 from bot.store import links, payments
 from bot.store.engine import Tx
 from bot.store.links import link_of
-from bot.store.listed import Listed, among, given
+from bot.store.listed import among, given
 from bot.store.outbox import CREATE_LINK, MIGO_LANE
 from bot.store.payments import payment_of
 from bot.store.rows import labelled
@@ -78,18 +78,6 @@ class WaitingRow:
     tries: int
     route_left: tuple[str, ...]
     last_error: str | None
-
-
-def lock_customers(tx: Tx, customer_ids: Iterable[int]) -> None:
-    """Let one worker at a time decide on a customer's reminders; SQLite has one writer anyway."""
-    if tx.is_sqlite:
-        return
-    tx.run(_LOCK, {"b_ids": sorted(set(customer_ids))}).all()
-
-
-_ids = sa.func.unnest(sa.bindparam("b_ids", type_=Listed(sa.Integer))).column_valued("id")
-# One statement for all, taken in the order of the list: two workers cannot wait for each other.
-_LOCK = sa.select(sa.func.pg_advisory_xact_lock(0x7265_6D69, _ids))
 
 
 def customers(tx: Tx, ids: Sequence[int]) -> list[Reminded]:
@@ -324,6 +312,8 @@ def links_coming_before(tx: Tx, until: datetime, *, limit: int) -> dict[int, lis
 
 def series_of(tx: Tx, payment_ids: Sequence[str]) -> list[Series]:
     """These payments with what their reminders depend on."""
+    if not payment_ids:
+        return []
     return [
         Series(
             payment=payment_of(row, "p_"),
@@ -333,7 +323,24 @@ def series_of(tx: Tx, payment_ids: Sequence[str]) -> list[Series]:
             linked_at=row["linked_at"],
             sent_again=row["sent_again"],
         )
-        for row in tx.run(_SERIES, {"b_ids": list(payment_ids)}).mappings()
+        for row in tx.run(_SERIES, {"b_ids": list(payment_ids)}).mappings().all()
+    ]
+
+
+def series_beside(tx: Tx, known: Mapping[str, tuple[Payment, Link]]) -> list[Series]:
+    """As `series_of`, for payments that this transaction has read already with their own links."""
+    if not known:
+        return []
+    return [
+        Series(
+            payment=known[row.id][0],
+            reminders=row.reminders,
+            disputed_at=row.disputed_at,
+            link=known[row.id][1],
+            linked_at=row.linked_at,
+            sent_again=row.sent_again,
+        )
+        for row in tx.run(_BESIDE, {"b_ids": list(known)}).all()
     ]
 
 
@@ -355,6 +362,13 @@ _linked_at = (
     .correlate(payment)
     .scalar_subquery()
 )
+_BESIDE = sa.select(
+    payment.c.id,
+    payment.c.reminders,
+    payment.c.disputed_at,
+    _linked_at.label("linked_at"),
+    _sent_again.label("sent_again"),
+).where(among(payment.c.id, "b_ids"))
 _SERIES = (
     sa.select(
         *labelled(payments.COLUMNS, "p_"),

@@ -3,6 +3,7 @@
 import logging
 import random
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -84,6 +85,14 @@ def channels_config(settings: Settings) -> ChannelsConfig:
     )
 
 
+def _new_id() -> str:
+    """Twenty hexadecimal digits: the second, and then chance.
+
+    What is made at one time, and so is due at one time, lies together in the database.
+    """
+    return f"{int(time.time()):08x}{secrets.token_hex(6)}"
+
+
 def rules(settings: Settings, channels: Mapping[ChannelName, Channel]) -> Rules:
     """What decisions depend on."""
     return Rules(
@@ -94,7 +103,7 @@ def rules(settings: Settings, channels: Mapping[ChannelName, Channel]) -> Rules:
         migo_channels=settings.migo.channels,
         currencies=frozenset(settings.migo.currencies),
         dispatches=Dispatches(settings.migo.dispatches),
-        new_id=lambda: secrets.token_hex(10),
+        new_id=_new_id,
         random=random.SystemRandom().random,
         fallback_after={
             ChannelName(name): timedelta(seconds=seconds)

@@ -16,7 +16,7 @@ from bot.handlers import payment as payment_handler
 from bot.handlers.payment import Created, PaymentRequest, RequestError
 from bot.handlers.planning import plan_message
 from bot.holding import LEASE
-from bot.store import reminding
+from bot.store import people
 from bot.store.engine import Tx
 from bot.store.outbox import OutboxItem
 from bot.store.payments import TakenError
@@ -172,7 +172,7 @@ async def workers_one_customer(pair: Pair, number: int, payments: int = 2) -> No
 async def workers_one_slot(pair: Pair) -> None:
     """Without the customer's lock the date's own row still lets only one of a payment's rows go."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reminding, "lock_customers", lambda tx, customer_ids: None)
+        patch.setattr(people, "lock_reminded", lambda tx, customer_ids: None)
         await workers_one_customer(pair, number=4, payments=1)
 
 

@@ -31,6 +31,19 @@ def settings(**more: str) -> Settings:
     return Settings.load({**NEEDED, **more})
 
 
+def test_ids_are_in_the_order_of_time_and_not_to_be_guessed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    new_id, ids = wiring.rules(settings(), {}).new_id, []
+    for now_s in (1_900_000_000.9, 1_900_000_001.0, 4_000_000_000.0):
+        monkeypatch.setattr("time.time", lambda now_s=now_s: now_s)
+        ids.append([new_id() for _ in range(100)])
+    assert all(len(each) == 20 for made in ids for each in made)
+    assert all(len(set(made)) == 100 for made in ids)
+    assert max(ids[0]) < min(ids[1])
+    assert max(ids[1]) < min(ids[2])
+
+
 def test_decisions_know_when_customers_may_be_reminded() -> None:
     reminding = wiring.rules(
         settings(
