@@ -3,9 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.domain.delivery import Purpose
 from bot.domain.payment import Customer, Link, Payment
@@ -154,25 +156,31 @@ def mark(
 
     The try is counted before the work, so that a row that kills its worker is counted too.
     """
-    due = (
-        sa.select(outbox.c.id)
-        .where(outbox.c.status == "pending", outbox.c.lane == lane, outbox.c.not_before <= tx.now)
-        .order_by(outbox.c.not_before, outbox.c.id)
-        .limit(limit)
-    )
-    if not tx.is_sqlite:
-        due = due.with_for_update(skip_locked=True)
-    taken = tx.run(
+    told = {
+        "b_lane": lane,
+        "b_limit": limit,
+        "b_token": token,
+        "b_worker": worker,
+        "b_until": tx.lease_now + lease,
+        "b_now": tx.now,
+    }
+    taken = tx.run(_MARK if tx.is_sqlite else _MARK_THERE, told)
+    return [Taken(*row) for row in map(tuple, taken.all())]
+
+
+def _marking(due: "sa.Select[tuple[int]]") -> ReturningUpdate[Any]:
+    # Built once: to build it takes longer than to run it.
+    return (
         outbox.update()
         .where(outbox.c.id.in_(due))
         .values(
             status="sending",
-            token=token,
-            claimed_by=worker,
-            lease_until=tx.lease_now + lease,
+            token=sa.bindparam("b_token"),
+            claimed_by=sa.bindparam("b_worker"),
+            lease_until=sa.bindparam("b_until", type_=outbox.c.lease_until.type),
             attempts=outbox.c.attempts + 1,
             tries=outbox.c.tries + 1,
-            updated_at=tx.now,
+            updated_at=_NOW,
         )
         .returning(
             outbox.c.id,
@@ -184,7 +192,20 @@ def mark(
             outbox.c.purpose,
         )
     )
-    return [Taken(*row) for row in map(tuple, taken.all())]
+
+
+_NOW = sa.bindparam("b_now", type_=outbox.c.updated_at.type)
+_due = (
+    sa.select(outbox.c.id)
+    .where(
+        outbox.c.status == "pending",
+        outbox.c.lane == sa.bindparam("b_lane"),
+        outbox.c.not_before <= _NOW,
+    )
+    .order_by(outbox.c.not_before, outbox.c.id)
+    .limit(sa.bindparam("b_limit", type_=sa.Integer))
+)
+_MARK, _MARK_THERE = _marking(_due), _marking(_due.with_for_update(skip_locked=True))
 
 
 # No more than is read: each value of each row is paid for.
@@ -620,13 +641,15 @@ def overdue(tx: Tx, *, limit: int = 500) -> list[OutboxItem]:
 
 def next_due(tx: Tx, lane: str) -> datetime | None:
     """When the next waiting row of a lane may be taken."""
-    statement = (
-        sa.select(outbox.c.not_before)
-        .where(outbox.c.status == "pending", outbox.c.lane == lane)
-        .order_by(outbox.c.lane, outbox.c.not_before, outbox.c.id)
-        .limit(1)
-    )
-    return tx.run(statement).scalar()
+    return tx.run(_NEXT_DUE, {"b_lane": lane}).scalar()
+
+
+_NEXT_DUE = (
+    sa.select(outbox.c.not_before)
+    .where(outbox.c.status == "pending", outbox.c.lane == sa.bindparam("b_lane"))
+    .order_by(outbox.c.lane, outbox.c.not_before, outbox.c.id)
+    .limit(1)
+)
 
 
 def others_with_link(tx: Tx, link_id: int, *, but: int) -> int:
