@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from bot.domain.identity import spellings
 from bot.domain.payment import Customer
 from bot.store.engine import Tx
+from bot.store.listed import among
+from bot.store.rows import bound
 from bot.store.schema import address, conversation
 from channels.base import Address, ChannelName
 
@@ -57,24 +59,9 @@ def is_stopped(tx: Tx, at: Address, customer: Customer | None) -> bool:
 
 def adopt(tx: Tx, customer: Customer) -> None:
     """Let what was written from a new customer's number before, however spelt, be theirs."""
-    forms = sorted(spellings(customer.phone))
-    written = tx.run(
-        address.update()
-        .where(_from(address, forms), address.c.customer_id.is_(None))
-        .values(customer_id=customer.id)
-        .returning(
-            address.c.channel,
-            address.c.value,
-            address.c.last_inbound_at,
-            address.c.reach,
-            address.c.reach_reason,
-        )
-    ).all()
-    tx.run(
-        conversation.update()
-        .where(_from(conversation, forms, "address"), conversation.c.customer_id.is_(None))
-        .values(customer_id=customer.id)
-    )
+    told = {"b_forms": sorted(spellings(customer.phone)), "b_customer_id": customer.id}
+    written = tx.run(_ADOPT, told).all()
+    tx.run(_ADOPT_TALK, told)
     for channel in sorted({row.channel for row in written}):
         _carry(tx, customer, channel, [row for row in written if row.channel == channel])
 
@@ -93,11 +80,30 @@ def _carry(tx: Tx, customer: Customer, channel: str, rows: Sequence["sa.Row[Any]
 
 
 def _theirs(customer: Customer) -> "sa.ColumnElement[bool]":
-    by_number = _from(address, [customer.phone])
+    channels = [channel.value for channel in _BY_NUMBER]
+    by_number = address.c.channel.in_(channels) & (address.c.value == customer.phone)
     by_email = (address.c.channel == ChannelName.EMAIL.value) & (address.c.value == customer.email)
     return (address.c.customer_id == customer.id) | by_number | by_email
 
 
-def _from(table: sa.Table, forms: Sequence[str], column: str = "value") -> "sa.ColumnElement[bool]":
-    channels = [channel.value for channel in _BY_NUMBER]
-    return table.c.channel.in_(channels) & table.c[column].in_(forms)
+def _by_form(table: sa.Table, column: "sa.Column[str]") -> "sa.ColumnElement[bool]":
+    return table.c.channel.in_([channel.value for channel in _BY_NUMBER]) & among(column, "b_forms")
+
+
+_ADOPT = (
+    address.update()
+    .where(_by_form(address, address.c.value), address.c.customer_id.is_(None))
+    .values(customer_id=bound(address.c.customer_id))
+    .returning(
+        address.c.channel,
+        address.c.value,
+        address.c.last_inbound_at,
+        address.c.reach,
+        address.c.reach_reason,
+    )
+)
+_ADOPT_TALK = (
+    conversation.update()
+    .where(_by_form(conversation, conversation.c.address), conversation.c.customer_id.is_(None))
+    .values(customer_id=bound(conversation.c.customer_id))
+)

@@ -11,6 +11,7 @@ from bot.domain.delivery import Purpose
 from bot.store.engine import Tx
 from bot.store.listed import given
 from bot.store.outbox import OutboxItem, with_link
+from bot.store.rows import bound
 from bot.store.schema import SILENT_DELIVERY, delivery, outbox
 from channels.base import ChannelName, DeliveryState
 
@@ -174,11 +175,13 @@ def _delivery_of(row: RowMapping) -> Delivery:
 
 def find_delivery(tx: Tx, provider_id: str) -> Delivery | None:
     """The try that the provider knows under this id; locked until the transaction ends."""
-    statement = sa.select(delivery).where(delivery.c.provider_id == provider_id).limit(1)
-    if not tx.is_sqlite:
-        statement = statement.with_for_update()
-    row = tx.run(statement).mappings().first()
+    statement = _FIND if tx.is_sqlite else _FIND_LOCKED
+    row = tx.run(statement, {"b_provider_id": provider_id}).mappings().first()
     return None if row is None else _delivery_of(row)
+
+
+_FIND = sa.select(delivery).where(delivery.c.provider_id == bound(delivery.c.provider_id)).limit(1)
+_FIND_LOCKED = _FIND.with_for_update()
 
 
 def deliveries_of(tx: Tx, outbox_ids: Sequence[int]) -> list[Delivery]:
@@ -195,19 +198,27 @@ def set_delivery(
     tx: Tx, known: Delivery, state: DeliveryState, *, code: str | None, is_final: bool
 ) -> None:
     """Keep the provider's word on a try, and on its message if that try is the newest."""
-    tx.run(
-        delivery.update()
-        .where(delivery.c.id == known.id)
-        .values(state=state.value, code=None if code is None else code[:32], updated_at=tx.now)
+    said = {"b_state": state.value, "b_now": tx.now}
+    tx.run(_SAY, {"b_id": known.id, "b_code": None if code is None else code[:32], **said})
+    of = {"b_id": known.outbox_id, "b_provider_id": known.provider_id}
+    tx.run(_SAY_LAST if is_final else _SAY_OF_MESSAGE, {**of, **said})
+
+
+_SAY = (
+    delivery.update()
+    .where(delivery.c.id == bound(delivery.c.id))
+    .values(
+        state=bound(delivery.c.state),
+        code=bound(delivery.c.code),
+        updated_at=bound(delivery.c.updated_at, "now"),
     )
-    values: dict[str, object] = {"delivery": state.value, "updated_at": tx.now}
-    if is_final:
-        values["deliver_by"] = None
-    tx.run(
-        outbox.update()
-        .where(outbox.c.id == known.outbox_id, outbox.c.provider_id == known.provider_id)
-        .values(**values)
-    )
+)
+_SAY_OF_MESSAGE = (
+    outbox.update()
+    .where(outbox.c.id == bound(outbox.c.id), outbox.c.provider_id == bound(outbox.c.provider_id))
+    .values(delivery=bound(outbox.c.delivery, "state"), updated_at=_NOW)
+)
+_SAY_LAST = _SAY_OF_MESSAGE.values(deliver_by=None)
 
 
 def take_silent(

@@ -10,8 +10,10 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.store.engine import Store, Tx
+from bot.store.rows import bound
 from bot.store.schema import inbox, to_microseconds
 
 TOPIC = "inbox"
@@ -130,26 +132,13 @@ def claim(tx: Tx, *, limit: int, lease: timedelta, token: str) -> list[InboxItem
 
     One that a worker died over is taken alone, so that no other is blamed for the next death.
     """
-    due = (
-        sa.select(inbox.c.id)
-        .where(inbox.c.status == "new", inbox.c.not_before <= tx.now)
-        .order_by(inbox.c.not_before, inbox.c.id)
-        .limit(limit)
-    )
-    if not tx.is_sqlite:
-        due = due.with_for_update(skip_locked=True)
-    taken = (
-        inbox.update()
-        .where(inbox.c.id.in_(due))
-        .values(
-            status="claimed",
-            token=token,
-            lease_until=tx.lease_now + lease,
-            attempts=inbox.c.attempts + 1,
-        )
-        .returning(*_COLUMNS)
-    )
-    rows = _isolate(tx, tx.run(taken).all())
+    told = {
+        "b_limit": limit,
+        "b_token": token,
+        "b_until": tx.lease_now + lease,
+        "b_now": tx.now,
+    }
+    rows = _isolate(tx, tx.run(_CLAIM if tx.is_sqlite else _CLAIM_THERE, told).all())
     items = [
         InboxItem(
             id=row.id,
@@ -165,6 +154,29 @@ def claim(tx: Tx, *, limit: int, lease: timedelta, token: str) -> list[InboxItem
         for row in rows
     ]
     return sorted(items, key=lambda item: item.id)
+
+
+def _claiming(due: "sa.Select[tuple[int]]") -> ReturningUpdate[Any]:
+    return (
+        inbox.update()
+        .where(inbox.c.id.in_(due))
+        .values(
+            status="claimed",
+            token=bound(inbox.c.token),
+            lease_until=bound(inbox.c.lease_until, "until"),
+            attempts=inbox.c.attempts + 1,
+        )
+        .returning(*_COLUMNS)
+    )
+
+
+_due = (
+    sa.select(inbox.c.id)
+    .where(inbox.c.status == "new", inbox.c.not_before <= bound(inbox.c.not_before, "now"))
+    .order_by(inbox.c.not_before, inbox.c.id)
+    .limit(sa.bindparam("b_limit", type_=sa.Integer))
+)
+_CLAIM, _CLAIM_THERE = _claiming(_due), _claiming(_due.with_for_update(skip_locked=True))
 
 
 def _isolate(tx: Tx, rows: "Sequence[sa.Row[Any]]") -> "Sequence[sa.Row[Any]]":
@@ -268,13 +280,15 @@ def release_lapsed(tx: Tx, *, all_claims: bool = False) -> tuple[int, list[int]]
 
 def next_due(tx: Tx) -> datetime | None:
     """When the next waiting item may be taken."""
-    statement = (
-        sa.select(inbox.c.not_before)
-        .where(inbox.c.status == "new")
-        .order_by(inbox.c.not_before, inbox.c.id)
-        .limit(1)
-    )
-    return tx.run(statement).scalar()
+    return tx.run(_NEXT_DUE).scalar()
+
+
+_NEXT_DUE = (
+    sa.select(inbox.c.not_before)
+    .where(inbox.c.status == "new")
+    .order_by(inbox.c.not_before, inbox.c.id)
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from bot.domain.money import Money
 from bot.domain.payment import Fact, FactStatus, Link, LinkStatus, PaymentId
 from bot.store.engine import Tx
 from bot.store.listed import among
-from bot.store.rows import reader
+from bot.store.rows import bound, reader
 from bot.store.schema import fact, link, link_attempt
 
 
@@ -137,11 +137,14 @@ def start_attempts(tx: Tx, attempt_ids: Sequence[int]) -> None:
     Raises:
         sqlalchemy.exc.IntegrityError: another attempt of the same payment is in flight.
     """
-    tx.run(
-        link_attempt.update()
-        .where(link_attempt.c.id.in_(attempt_ids), link_attempt.c.state == "planned")
-        .values(state="sending", started_at=tx.now)
-    )
+    tx.run(_START, {"b_ids": list(attempt_ids), "b_now": tx.now})
+
+
+_START = (
+    link_attempt.update()
+    .where(among(link_attempt.c.id, "b_ids"), link_attempt.c.state == "planned")
+    .values(state="sending", started_at=bound(link_attempt.c.started_at, "now"))
+)
 
 
 def end_attempt(
@@ -154,15 +157,27 @@ def end_attempt(
 ) -> None:
     """End a try as `created`, `refused`, `unknown` or `dropped`, or give it back as `planned`."""
     tx.run(
-        link_attempt.update()
-        .where(link_attempt.c.id == attempt_id)
-        .values(
-            state=state,
-            ended_at=tx.now,
-            error_key=None if error_key is None else error_key[:64],
-            uid_hint=None if uid_hint is None else uid_hint[:200],
-        )
+        _END_ATTEMPT,
+        {
+            "b_id": attempt_id,
+            "b_state": state,
+            "b_now": tx.now,
+            "b_error_key": None if error_key is None else error_key[:64],
+            "b_uid_hint": None if uid_hint is None else uid_hint[:200],
+        },
     )
+
+
+_END_ATTEMPT = (
+    link_attempt.update()
+    .where(link_attempt.c.id == bound(link_attempt.c.id))
+    .values(
+        state=bound(link_attempt.c.state),
+        ended_at=bound(link_attempt.c.ended_at, "now"),
+        error_key=bound(link_attempt.c.error_key),
+        uid_hint=bound(link_attempt.c.uid_hint),
+    )
+)
 
 
 def drop_planned(tx: Tx, payment_id: str, *, why: str) -> None:
@@ -189,21 +204,20 @@ def insert_link(tx: Tx, attempt: Attempt, *, uid: str, reference: str | None, ur
     Raises:
         sqlalchemy.exc.IntegrityError: the uid is known already.
     """
-    row = tx.run(
-        link.insert()
-        .values(
-            payment_id=attempt.payment_id,
-            attempt_id=attempt.id,
-            uid=uid,
-            reference=reference,
-            url=url,
-            migo_channel=attempt.migo_channel,
-            status=LinkStatus.OPEN.value,
-            created_at=tx.now,
-        )
-        .returning(link)
-    )
-    return link_of(row.mappings().one(), attempt_no=attempt.attempt_no)
+    told: dict[str, object] = {
+        "payment_id": attempt.payment_id,
+        "attempt_id": attempt.id,
+        "uid": uid,
+        "reference": reference,
+        "url": url,
+        "migo_channel": attempt.migo_channel,
+        "status": LinkStatus.OPEN.value,
+        "created_at": tx.now,
+    }
+    return link_of(tx.run(_INSERT_LINK, told).mappings().one(), attempt_no=attempt.attempt_no)
+
+
+_INSERT_LINK = link.insert().returning(link)
 
 
 def links_of(tx: Tx, payment_id: str) -> list[Link]:
@@ -266,7 +280,10 @@ def lock_uid(tx: Tx, uid: str) -> None:
     payment stays parked for ever. SQLite has one writer and needs no lock.
     """
     if not tx.is_sqlite:
-        tx.run(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(uid, 0))))
+        tx.run(_LOCK_UID, {"b_uid": uid})
+
+
+_LOCK_UID = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(bound(link.c.uid), 0)))
 
 
 def expose(tx: Tx, link_ids: Sequence[int], *, is_handed_out: bool = False) -> set[int]:
@@ -488,11 +505,16 @@ _LOOK_LATER = (
 
 def look_now(tx: Tx, *, external_id: str, uid: str | None) -> None:
     """Have parked facts looked at that may be of an attempt of which we just learnt something."""
-    named = [fact.c.external_id == external_id]
+    tx.run(_LOOK_NOW, {"b_external_id": external_id, "b_now": tx.now})
     if uid is not None:
-        named.append(fact.c.uid == uid)
-    for which in named:
-        tx.run(fact.update().where(fact.c.payment_id.is_(None), which).values(look_at=tx.now))
+        tx.run(_LOOK_NOW_BY_UID, {"b_uid": uid, "b_now": tx.now})
+
+
+_parked_now = (
+    fact.update().where(fact.c.payment_id.is_(None)).values(look_at=bound(fact.c.look_at, "now"))
+)
+_LOOK_NOW = _parked_now.where(fact.c.external_id == bound(fact.c.external_id))
+_LOOK_NOW_BY_UID = _parked_now.where(fact.c.uid == bound(fact.c.uid))
 
 
 def rename_facts(tx: Tx, uid: str, link_uid: str) -> None:
@@ -502,9 +524,11 @@ def rename_facts(tx: Tx, uid: str, link_uid: str) -> None:
 
 def adopt_facts(tx: Tx, uid: str, payment_id: str) -> int:
     """Give the parked facts about a uid to the payment they belong to."""
-    result = tx.run(
-        fact.update()
-        .where(fact.c.uid == uid, fact.c.payment_id.is_(None))
-        .values(payment_id=payment_id)
-    )
-    return result.rowcount
+    return tx.run(_ADOPT_FACTS, {"b_uid": uid, "b_payment_id": payment_id}).rowcount
+
+
+_ADOPT_FACTS = (
+    fact.update()
+    .where(fact.c.uid == bound(fact.c.uid), fact.c.payment_id.is_(None))
+    .values(payment_id=bound(fact.c.payment_id))
+)

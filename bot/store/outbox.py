@@ -17,7 +17,7 @@ from bot.store.links import Attempt, attempt_of, link_of
 from bot.store.listed import among
 from bot.store.payments import payment_of
 from bot.store.people import customer_of
-from bot.store.rows import labelled, reader
+from bot.store.rows import bound, labelled, reader
 from bot.store.schema import address, customer, link, link_attempt, outbox, payment
 from channels.base import Address, ChannelName
 
@@ -194,7 +194,7 @@ def _marking(due: "sa.Select[tuple[int]]") -> ReturningUpdate[Any]:
     )
 
 
-_NOW = sa.bindparam("b_now", type_=outbox.c.updated_at.type)
+_NOW = bound(outbox.c.updated_at, "now")
 _due = (
     sa.select(outbox.c.id)
     .where(
@@ -350,17 +350,22 @@ _CLAIMED = sa.select(outbox.c.id, outbox.c.token).where(
 
 def end(tx: Tx, item_id: int, status: str, *, error: str | None = None) -> None:
     """End a row as `done`, `uncertain`, `dead` or `cancelled`."""
-    tx.run(
-        outbox.update()
-        .where(outbox.c.id == item_id)
-        .values(
-            status=status,
-            last_error=error,
-            lease_until=None,
-            deliver_by=None,
-            updated_at=tx.now,
-        )
+    told = {"b_id": item_id, "b_status": status, "b_last_error": error, "b_now": tx.now}
+    tx.run(_END, told)
+
+
+_it = outbox.c.id == bound(outbox.c.id)
+_END = (
+    outbox.update()
+    .where(_it)
+    .values(
+        status=bound(outbox.c.status),
+        last_error=bound(outbox.c.last_error),
+        lease_until=None,
+        deliver_by=None,
+        updated_at=_NOW,
     )
+)
 
 
 def again(
@@ -370,26 +375,31 @@ def again(
 
     One that may have left is looked for `uncertain_looks` times before it is sent again.
     """
-    values: dict[str, object] = {
-        "uncertain_count": outbox.c.uncertain_count + 1,
-        "looks_left": uncertain_looks,
-    }
-    lane = tx.run(
-        outbox.update()
-        .where(outbox.c.id == item_id)
-        .values(
-            status="pending",
-            not_before=at,
-            last_error=error,
-            lease_until=None,
-            deliver_by=None,
-            updated_at=tx.now,
-            **({} if uncertain_looks is None else values),
-        )
-        .returning(outbox.c.lane)
-    ).scalar()
+    told = {"b_id": item_id, "b_not_before": at, "b_last_error": error, "b_now": tx.now}
+    if uncertain_looks is None:
+        lane = tx.run(_AGAIN, told).scalar()
+    else:
+        lane = tx.run(_UNCERTAIN_AGAIN, told | {"b_looks_left": uncertain_looks}).scalar()
     if lane is not None:
         tx.wake(topic(lane))
+
+
+_AGAIN = (
+    outbox.update()
+    .where(_it)
+    .values(
+        status="pending",
+        not_before=bound(outbox.c.not_before),
+        last_error=bound(outbox.c.last_error),
+        lease_until=None,
+        deliver_by=None,
+        updated_at=_NOW,
+    )
+    .returning(outbox.c.lane)
+)
+_UNCERTAIN_AGAIN = _AGAIN.values(
+    uncertain_count=outbox.c.uncertain_count + 1, looks_left=bound(outbox.c.looks_left)
+)
 
 
 def look_again(tx: Tx, item_id: int, *, at: datetime) -> None:
@@ -431,18 +441,19 @@ _PUT_BACK = (
         attempts=outbox.c.attempts - 1,
         tries=outbox.c.tries - sa.bindparam("b_tries"),
         lease_until=None,
-        updated_at=sa.bindparam("b_now", type_=outbox.c.updated_at.type),
+        updated_at=_NOW,
     )
 )
 
 
 def uncount_try(tx: Tx, item_id: int) -> None:
     """Take back the try that a claim counted, where nothing was tried after all."""
-    tx.run(
-        outbox.update()
-        .where(outbox.c.id == item_id)
-        .values(attempts=outbox.c.attempts - 1, tries=outbox.c.tries - 1)
-    )
+    tx.run(_UNCOUNT, {"b_id": item_id})
+
+
+_UNCOUNT = (
+    outbox.update().where(_it).values(attempts=outbox.c.attempts - 1, tries=outbox.c.tries - 1)
+)
 
 
 def reroute(
@@ -473,24 +484,29 @@ def reroute(
 
 def is_current(tx: Tx, item_id: int, *, provider_id: str | None) -> bool:
     """Whether a row stands as accepted under just this provider's id."""
-    statement = sa.select(outbox.c.id).where(
-        outbox.c.id == item_id, outbox.c.provider_id == provider_id, outbox.c.status == "done"
-    )
-    return tx.run(statement).first() is not None
+    return tx.run(_CURRENT, {"b_id": item_id, "b_provider_id": provider_id}).first() is not None
+
+
+_is_under = outbox.c.provider_id == bound(outbox.c.provider_id)
+_CURRENT = sa.select(outbox.c.id).where(_it, _is_under, outbox.c.status == "done")
 
 
 def recall(tx: Tx, item_id: int, *, provider_id: str | None, channel: str) -> bool:
     """Take back a row that waits for another channel, since an earlier one delivered it."""
-    result = tx.run(
-        outbox.update()
-        .where(
-            outbox.c.id == item_id,
-            outbox.c.provider_id == provider_id,
-            outbox.c.status == "pending",
-        )
-        .values(status="done", channel=channel, lane=channel, updated_at=tx.now)
+    told: dict[str, object] = {"b_id": item_id, "b_provider_id": provider_id}
+    return tx.run(_RECALL, told | {"b_channel": channel, "b_now": tx.now}).rowcount == 1
+
+
+_RECALL = (
+    outbox.update()
+    .where(_it, _is_under, outbox.c.status == "pending")
+    .values(
+        status="done",
+        channel=bound(outbox.c.channel),
+        lane=bound(outbox.c.channel),
+        updated_at=_NOW,
     )
-    return result.rowcount == 1
+)
 
 
 def revive(tx: Tx, *, customer_id: int, channel: ChannelName) -> int:
@@ -553,7 +569,7 @@ _CANCEL = (
     .values(
         status="cancelled",
         last_error=sa.bindparam("b_why"),
-        updated_at=sa.bindparam("b_now", type_=outbox.c.updated_at.type),
+        updated_at=_NOW,
     )
     .returning(outbox.c.id)
 )
@@ -585,15 +601,18 @@ def cancel_of_link(tx: Tx, link_id: int, *, why: str) -> None:
 
 def aim_reminders(tx: Tx, payment_id: str, link_id: int) -> None:
     """Have the reminder of a payment that waits carry this link."""
-    tx.run(
-        outbox.update()
-        .where(
-            outbox.c.payment_id == payment_id,
-            outbox.c.status == "pending",
-            outbox.c.purpose == Purpose.REMINDER.value,
-        )
-        .values(link_id=link_id, updated_at=tx.now)
+    tx.run(_AIM, {"b_payment": payment_id, "b_link_id": link_id, "b_now": tx.now})
+
+
+_AIM = (
+    outbox.update()
+    .where(
+        _of_payment,
+        outbox.c.status == "pending",
+        outbox.c.purpose == Purpose.REMINDER.value,
     )
+    .values(link_id=bound(outbox.c.link_id), updated_at=_NOW)
+)
 
 
 def lapsed(tx: Tx, *, all_claims: bool = False, limit: int = 100) -> list[OutboxItem]:

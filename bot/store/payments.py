@@ -124,10 +124,13 @@ def insert(tx: Tx, new: NewPayment) -> None:
         TakenError: its external id or idempotency key is taken; this transaction is lost.
     """
     try:
-        tx.run(payment.insert().values(_values_of(tx, new)))
+        tx.run(_INSERT, _values_of(tx, new))
     except IntegrityError as error:
         raise TakenError from error
     ledger.enter(tx, new.id, version=0, old=None, new=PaymentStatus.REQUESTED, why=new.created_by)
+
+
+_INSERT = payment.insert()
 
 
 def _values_of(tx: Tx, new: NewPayment) -> dict[str, object]:

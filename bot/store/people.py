@@ -13,6 +13,7 @@ from bot.domain.payment import Customer
 from bot.store import addresses
 from bot.store.engine import Tx
 from bot.store.listed import Listed
+from bot.store.rows import bound
 from bot.store.schema import address, consent, customer, invite
 from channels.base import Address, ChannelName
 
@@ -66,10 +67,10 @@ def upsert_customer(
     # Phone and key are both unique: of two at once, either index may be the one that says so.
     is_new = bool(tx.insert_ignoring(customer, [row], conflict=[]))
     news = {"name": name, "email": email, "locale": locale}
-    given = {key: value for key, value in news.items() if value is not None}
+    given = any(value is not None for value in news.values())
     if given:
-        same = customer.c.person_key == person_key(phone)
-        tx.run(customer.update().where(same).values(**given))
+        told = {f"b_{key}": value for key, value in news.items()}
+        tx.run(_RENEW, {"b_person_key": person_key(phone), **told})
     found = find_customer(tx, phone=phone)
     if found is None:
         raise LookupError("a customer just written cannot be read back")
@@ -78,11 +79,25 @@ def upsert_customer(
     return found
 
 
+_RENEW = (
+    customer.update()
+    .where(customer.c.person_key == bound(customer.c.person_key))
+    .values(
+        {
+            each: sa.func.coalesce(bound(each), each)
+            for each in (customer.c.name, customer.c.email, customer.c.locale)
+        }
+    )
+)
+
+
 def find_customer(tx: Tx, *, phone: str) -> Customer | None:
     """The customer with this E.164 phone, however it is spelt."""
-    statement = sa.select(customer).where(customer.c.person_key == person_key(phone))
-    row = tx.run(statement).mappings().first()
+    row = tx.run(_FIND, {"b_person_key": person_key(phone)}).mappings().first()
     return None if row is None else customer_of(row)
+
+
+_FIND = sa.select(customer).where(customer.c.person_key == bound(customer.c.person_key))
 
 
 def zones_told(tx: Tx, phones: Iterable[str]) -> dict[str, str]:
@@ -97,9 +112,10 @@ def zones_told(tx: Tx, phones: Iterable[str]) -> dict[str, str]:
 
 def read_customer(tx: Tx, customer_id: int) -> Customer:
     """The customer with this id."""
-    return customer_of(
-        tx.run(sa.select(customer).where(customer.c.id == customer_id)).mappings().one()
-    )
+    return customer_of(tx.run(_READ, {"b_id": customer_id}).mappings().one())
+
+
+_READ = sa.select(customer).where(customer.c.id == bound(customer.c.id))
 
 
 def bind(tx: Tx, customer_id: int, to: Address, *, user_id: str | None = None) -> None:

@@ -18,7 +18,7 @@ from bot.store.links import link_of
 from bot.store.listed import among, given
 from bot.store.outbox import CREATE_LINK, MIGO_LANE
 from bot.store.payments import payment_of
-from bot.store.rows import labelled
+from bot.store.rows import bound, labelled
 from bot.store.schedules import PAYMENT_PREFIX
 from bot.store.schema import (
     address,
@@ -440,9 +440,14 @@ def bar(tx: Tx, customer_id: int, why: str) -> None:
 
 def unbar(tx: Tx, customer_id: int) -> bool:
     """Forget that Migo refused this customer, since it made them a link; False if it did not."""
-    barred = (customer.c.id == customer_id) & customer.c.barred_at.is_not(None)
-    result = tx.run(customer.update().where(barred).values(barred_at=None, barred_why=None))
-    return result.rowcount == 1
+    return tx.run(_UNBAR, {"b_id": customer_id}).rowcount == 1
+
+
+_UNBAR = (
+    customer.update()
+    .where(customer.c.id == bound(customer.c.id), customer.c.barred_at.is_not(None))
+    .values(barred_at=None, barred_why=None)
+)
 
 
 def asked_of(tx: Tx, customer_id: int) -> list[str]:
