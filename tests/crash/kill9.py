@@ -19,7 +19,6 @@ import psycopg
 
 from bot.app import ALL_ROLES, Role
 from bot.holding import LEASE
-from bot.scheduler import Scheduler
 from bot.store.migrate import migrate
 from tests.contract.books_invariants import check_books
 from tests.contract.databases import empty
@@ -27,10 +26,10 @@ from tests.crash.crowd import MOST_UNPAID, Crowd, received, until
 from tests.crash.cuts import Cut
 from tests.crash.fleet import Fleet, Member
 from tests.crash.integrity import Integrity, integrity
-from tests.crash.mortal import LEASES_OVER, MortalService
+from tests.crash.mortal import MortalService
 from tests.crash.progress import shown
 from tests.crash.report import Report, seconds, share
-from tests.services import free_port
+from tests.services import eventually, free_port
 
 ROUND = 100
 """Kills on one database; then all is brought to rest and compared."""
@@ -38,12 +37,26 @@ ROUND = 100
 MOST_ALIVE_S = 0.25
 ANSWER_WITHIN_S = 5.0
 RECOVERED_WITHIN_S, RESTED_WITHIN_S = 2.0, 60.0
+ENDED_WITHIN_S, WORKED_OFF_WITHIN_S = 30.0, 300.0
+"""After these the run is given up; what is asked of it is `RESTED_WITHIN_S`."""
 STUCK_A_KILL = 30
 HELD_S = LEASE.total_seconds() + 10.0
 """What dead workers hold stays held for a lease and until the sweep, and must not keep new payments
 from coming."""
 
 _SENDING = "select id, token, purpose, claimed_by from outbox where status = 'sending'"
+_END_LEASES = """
+    with heard as (update inbox set lease_until = 0 where status = 'claimed')
+    update outbox set lease_until = 0 where status = 'sending'
+"""
+_DUE = """
+    with moment as (select (extract(epoch from clock_timestamp()) * 1000000)::bigint as now)
+    select (select count(*) from inbox, moment
+             where status = 'claimed' or (status = 'new' and not_before <= now))
+         + (select count(*) from outbox, moment
+             where status = 'sending' or (status = 'pending' and not_before <= now
+                   and coalesce(purpose, '') != 'reminder'))
+"""
 _UNPAID = """
     select external_id, status, exists (select 1 from alert where payment_id = payment.id
         and closed_at is null and kind in ('create_unknown', 'undeliverable'))
@@ -168,20 +181,36 @@ class KilledFleet(MortalService):
     async def _come_to_rest(self) -> None:
         began = time.monotonic()
         # On a file what dead workers held is released at every start.
-        is_held = self.may_be_held and not self._is_sqlite
-        if is_held:
-            # Before the start, or what this process claims first would outlive its lease as well.
-            self.clock.moved += LEASES_OVER
+        if self.may_be_held and not self._is_sqlite:
+            await self._work_off()
         await super().start()
         self.is_revived = True
-        if is_held:
-            sweeps = Scheduler(self.app.store, self.app.rules)
-            while await self.app.store.transact(sweeps.release_lapsed):
-                continue
         await self.rest()
         while await self.crowd.pay_rest(self.port):
             await self.rest()
         self._tally.quiesce.append(time.monotonic() - began)
+
+    async def _work_off(self) -> None:
+        """Have the processes do all that is due, as they would once the leases of the dead end."""
+        with psycopg.connect(self._database_url) as connection:
+            connection.execute(_END_LEASES)
+        self.fleet.start(self.fleet.members)
+        await self.fleet.until_ready(self.fleet.members)
+        await self._until_idle()
+        while await self.crowd.pay_rest(self.port):
+            await self._until_idle()
+        self.fleet.terminate(self.fleet.members)
+        members = self.fleet.members
+        assert await until(lambda: not any(map(self.fleet.is_alive, members)), ENDED_WITHIN_S)
+        self.fleet.kill_all()
+
+    async def _until_idle(self) -> None:
+        async def is_idle() -> bool:
+            await self.sandbox.settled()
+            [(due,)] = await asyncio.to_thread(looked_up, _DUE, self._database_url, self._folder)
+            return not due
+
+        await eventually(is_idle, WORKED_OFF_WITHIN_S)
 
     async def stop(self) -> None:
         self.fleet.kill_all()
