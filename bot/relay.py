@@ -9,7 +9,7 @@ import contextlib
 import functools
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -63,14 +63,17 @@ class Performs(Protocol):
 class Lane:
     """One provider's queue: its pace and how much of it may be under way at once.
 
-    A few rows more than there are calls are claimed, so that no call waits for the next claim.
+    A few rows more than there are calls are claimed, so that no call waits for the next claim:
+    they are `ready`, each with the monotonic time of its claim.
     """
 
     name: str
     rate_per_s: float | None
     width: int
-    slots: asyncio.Semaphore
+    ready: "deque[tuple[OutboxItem, float]]" = field(default_factory=deque)
+    calls: int = 0
     under_way: int = 0
+    """Rows that are claimed and have not ended: those ready and the calls."""
     is_idle: bool = False
     freed: asyncio.Event = field(default_factory=asyncio.Event)
     breaker: Breaker = field(default_factory=Breaker)
@@ -143,9 +146,7 @@ class Relay:
         self._time_call = functools.cache(metrics.call_seconds.labels)
         self._beat = beat
         self._poll_s = _POLL_S if poll_s is None else poll_s
-        self._lanes = [
-            Lane(name, rates.get(name), width, asyncio.Semaphore(width)) for name in outbox.LANES
-        ]
+        self._lanes = [Lane(name, rates.get(name), width) for name in outbox.LANES]
         self._holding = Holding(store)
         self._pacing = {
             name: Pacing(coordination, name, rate) for name, rate in (customer_rates or {}).items()
@@ -157,10 +158,9 @@ class Relay:
         """Calls whose end is in no book yet: each is in doubt if the process dies, so they are few
         however slow the database is."""
         self._has_ended = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._calls: dict[asyncio.Task[object] | None, float] = {}
+        self._calls: dict[asyncio.Task[None], float] = {}
         """When the calls under way began."""
-        self._overlong: set[asyncio.Task[object] | None] = set()
+        self._overlong: set[asyncio.Task[None]] = set()
         self._is_stopping = False
         self._is_drained = False
 
@@ -170,8 +170,8 @@ class Relay:
         keeper = asyncio.create_task(self._holding.keep())
         try:
             await asyncio.gather(*(self._drain(lane) for lane in self._lanes))
-            while self._tasks:
-                await asyncio.wait(set(self._tasks))
+            while self._calls:
+                await asyncio.wait(set(self._calls))
             self._is_drained = True
             self._has_ended.set()
             await settler
@@ -265,20 +265,33 @@ class Relay:
 
     def _start(self, lane: Lane, item: OutboxItem) -> None:
         lane.under_way += 1
-        task = asyncio.create_task(self._perform(lane, item))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        lane.ready.append((item, time.monotonic()))
+        self._begin_ready(lane)
 
-    async def _perform(self, lane: Lane, item: OutboxItem) -> None:
+    def _begin_ready(self, lane: Lane) -> None:
+        """Begin as many calls as are free."""
+        while lane.ready and lane.calls < lane.width:
+            lane.calls += 1
+            task = asyncio.create_task(self._perform(lane, *lane.ready.popleft()))
+            self._calls[task] = time.monotonic()
+            task.add_done_callback(self._forget)
+
+    def _forget(self, task: "asyncio.Task[None]") -> None:
+        del self._calls[task]
+        self._overlong.discard(task)
+
+    async def _perform(self, lane: Lane, item: OutboxItem, claimed_s: float) -> None:
         outcome: Outcome = Uncertain("cancelled in mid-call")
         try:
-            outcome = await self._call(lane, item)
+            outcome = await self._call(lane, item, claimed_s)
         except Exception as error:
             _log.exception("performing outbox item %d failed", item.id)
             outcome = Uncertain(f"{type(error).__name__} in mid-call")
         finally:
+            lane.calls -= 1
             lane.under_way -= 1
             lane.freed.set()
+            self._begin_ready(lane)
             self._note(lane, outcome)
             self._count_outcome(
                 lane.name, item.purpose or item.kind, type(outcome).__name__.lower()
@@ -287,26 +300,21 @@ class Relay:
             self._unwritten += 1
             self._has_ended.set()
 
-    async def _call(self, lane: Lane, item: OutboxItem) -> Outcome:
-        """Perform a row once a call is free, if that is soon; not for ever once it began."""
-        claimed_s = time.monotonic()
-        async with lane.slots:
-            began_s = time.monotonic()
-            if began_s - claimed_s > _PATIENCE_S:
-                return RetryLater("no call was free in time")
+    async def _call(self, lane: Lane, item: OutboxItem, claimed_s: float) -> Outcome:
+        """Perform a row, if a call was free soon; not for ever once it began."""
+        began_s = time.monotonic()
+        if began_s - claimed_s > _PATIENCE_S:
+            return RetryLater("no call was free in time")
+        try:
+            return await self._dispatcher.perform(item)
+        except asyncio.CancelledError:
             task = asyncio.current_task()
-            self._calls[task] = began_s
-            try:
-                return await self._dispatcher.perform(item)
-            except asyncio.CancelledError:
-                if task is None or task not in self._overlong:
-                    raise
-                task.uncancel()
-                return Uncertain("no end of the call in its time")
-            finally:
-                del self._calls[task]
-                self._overlong.discard(task)
-                self._time_call(lane.name).observe(time.monotonic() - began_s)
+            if task is None or task not in self._overlong:
+                raise
+            task.uncancel()
+            return Uncertain("no end of the call in its time")
+        finally:
+            self._time_call(lane.name).observe(time.monotonic() - began_s)
 
     def _note(self, lane: Lane, outcome: Outcome) -> None:
         """Remember whether this call got through."""
@@ -334,7 +342,7 @@ class Relay:
         """End calls that take too long; looking now and then is cheaper than a timer for each."""
         now_s = time.monotonic()
         for task, began_s in self._calls.items():
-            if now_s - began_s > CALL_S and task is not None and task not in self._overlong:
+            if now_s - began_s > CALL_S and task not in self._overlong:
                 self._overlong.add(task)
                 task.cancel()
 

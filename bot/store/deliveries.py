@@ -26,7 +26,7 @@ class Acceptance:
 
 
 def accept(tx: Tx, accepted: Sequence[Acceptance]) -> None:
-    """End a batch of sends that providers took: two statements whatever its size."""
+    """End a batch of sends that providers took: in one or two statements whatever its size."""
     if not tx.is_sqlite and accepted:
         _accept_at_once(tx, accepted)
         return
@@ -53,43 +53,53 @@ def accept(tx: Tx, accepted: Sequence[Acceptance]) -> None:
 
 def _accept_at_once(tx: Tx, accepted: Sequence[Acceptance]) -> None:
     """The same where each row of a statement would be a message to a server."""
-    items = [each.item for each in accepted]
-    common: dict[str, object] = {
-        "b_id": [item.id for item in items],
-        "b_provider_id": [each.provider_id for each in accepted],
-        "b_now": tx.now,
-    }
-    tx.run(_ACCEPT_ALL, {**common, "b_deliver_by": [each.deliver_by for each in accepted]})
-    tried: dict[str, object] = {
-        "b_try_no": [item.tries for item in items],
-        "b_channel": ["" if item.channel is None else item.channel.value for item in items],
-        "b_address": [item.address or "" for item in items],
-    }
-    tx.run(_NOTE_ALL, common | tried)
+    tx.run(
+        _ACCEPT_ALL,
+        {
+            "b_id": [each.item.id for each in accepted],
+            "b_address": [each.item.address or "" for each in accepted],
+            "b_provider_id": [each.provider_id for each in accepted],
+            "b_deliver_by": [each.deliver_by for each in accepted],
+            "b_now": tx.now,
+        },
+    )
 
 
 _NOW = sa.bindparam("b_now", type_=outbox.c.updated_at.type)
-_ended = given("ended", outbox.c.id, outbox.c.provider_id, outbox.c.deliver_by)
-_ACCEPT_ALL = (
+_taken = given("taken", outbox.c.id, outbox.c.address, outbox.c.provider_id, outbox.c.deliver_by)
+_ended = (
     outbox.update()
-    .where(outbox.c.id == _ended.c.id)
+    .where(outbox.c.id == _taken.c.id)
     .values(
         status="done",
-        provider_id=_ended.c.provider_id,
+        provider_id=_taken.c.provider_id,
         delivery=None,
-        deliver_by=_ended.c.deliver_by,
+        deliver_by=_taken.c.deliver_by,
         lease_until=None,
         last_error=None,
         updated_at=_NOW,
     )
+    .returning(
+        outbox.c.id,
+        outbox.c.tries,
+        sa.func.coalesce(outbox.c.channel, "").label("channel"),
+        _taken.c.address,
+        outbox.c.provider_id,
+    )
+    .cte("ended")
 )
-_TRIED = ("try_no", "channel", "address", "provider_id")
-_tried = given("tried", outbox.c.id, *(delivery.c[name] for name in _TRIED))
-_NOTE_ALL = delivery.insert().from_select(
-    ["outbox_id", *_TRIED, "outcome", "at", "updated_at"],
-    sa.select(
-        _tried.c.id, *(_tried.c[name] for name in _TRIED), sa.literal("accepted"), _NOW, _NOW
-    ),
+_ACCEPT_ALL = delivery.insert().from_select(
+    [
+        "outbox_id",
+        "try_no",
+        "channel",
+        "address",
+        "provider_id",
+        "outcome",
+        "at",
+        "updated_at",
+    ],
+    sa.select(*_ended.c, sa.literal("accepted"), _NOW, _NOW),
 )
 _ACCEPT = (
     outbox.update()

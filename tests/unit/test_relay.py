@@ -539,7 +539,7 @@ async def test_a_fresh_process_claims_little_before_it_has_shown_that_it_lives(
 
 
 def test_each_call_that_ends_makes_room_for_more() -> None:
-    lane = Lane("sms", None, 128, asyncio.Semaphore(128))
+    lane = Lane("sms", None, 128)
     lane.widen(4)
     assert lane.free == 36
     lane.widen(36)
