@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.services import fresh_database, started_postgres, started_redis
 
-ITEMS, ROUNDS = 10_000, 2
+ITEMS, ROUNDS = 30_000, 2
 PGQUEUER_BATCHES = (10, 64, 500)
 """Its default, ours, and one that suits it; the best of them is the bar."""
 

@@ -36,8 +36,8 @@ MEMORY_MB = 16.0
 """What a process may grow by and still be called flat: a connection's statement cache and pages."""
 
 _CHUNK = 100_000
-_BATCH = 128
-"""As many as the relay takes at once."""
+_BATCH = 160
+"""As many as a lane of the relay takes at once."""
 _LANE = rows.LANES[0]
 _LEASE = timedelta(seconds=90)
 _PAUSE_S = 0.005

@@ -41,7 +41,6 @@ _PATIENCE_S = 30.0
 _POLL_S = 1.0
 _BEAT_S = 5.0
 _PAUSE_S = 0.05
-_BATCH = 128
 _FIRST_ROOM = 4
 """What a process holds when it dies counts as perhaps sent. One that dies soon after each start
 claims little before it has shown that it lives, so that it does not use up the tries of much."""
@@ -206,7 +205,7 @@ class Relay:
             await _within(lane.freed, _POLL_S)
             return 0.0
         now = self._clock()
-        wanted = lane.breaker.allowed(min(free, _BATCH), under_way=lane.under_way, now=now)
+        wanted = lane.breaker.allowed(free, under_way=lane.under_way, now=now)
         if wanted == 0:
             return _POLL_S
         if lane.rate_per_s is not None or lane.is_idle:

@@ -38,6 +38,9 @@ _AWAY_S = 15.0
 """Less than what is left of a lease that is about to be renewed."""
 _GRACE_S = 15.0
 """For workers that live to renew what they hold, once the database is back."""
+_FIRST_S = 3.0
+"""Until the first tick of each sweep: workers that live have renewed what they hold by then, and a
+scheduler that dies soon after each start sweeps all the same."""
 _END_S = 5.0
 """How long sweeps under way may take at the end, when the database does not answer."""
 
@@ -103,6 +106,7 @@ class Scheduler:
                 self._tick,
                 "interval",
                 seconds=every_s,
+                next_run_time=datetime.now(UTC) + timedelta(seconds=min(every_s, _FIRST_S)),
                 args=[name, sweep],
                 id=name,
                 coalesce=True,

@@ -340,7 +340,7 @@ def still_mine(tx: Tx, items: Sequence[OutboxItem]) -> set[int]:
     tokens = {item.id: item.token for item in items}
     statement = _CLAIMED if tx.is_sqlite else _CLAIMED.with_for_update()
     rows = tx.run(statement, {"b_ids": list(tokens)})
-    return {row.id for row in rows if tokens[row.id] == row.token}
+    return {item_id for item_id, token in map(tuple, rows) if tokens[item_id] == token}
 
 
 _CLAIMED = sa.select(outbox.c.id, outbox.c.token).where(

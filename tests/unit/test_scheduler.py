@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -208,3 +208,14 @@ async def test_the_metronome_ticks_by_itself_and_ends_once(
     await scheduler.aclose()
     await scheduler.aclose()
     assert set(beats) == {"scheduler"}
+
+
+async def test_each_sweep_ticks_soon_after_the_start(world: World) -> None:
+    """One that is killed more often than it sweeps would else never sweep."""
+    scheduler = Scheduler(world.store, world.rules)
+    scheduler.start()
+    soon = datetime.now(UTC) + timedelta(seconds=4)
+    first = {job.id: job.next_run_time for job in scheduler._metronome.get_jobs()}
+    await scheduler.aclose()
+    assert first.keys() == scheduler.sweeps.keys()
+    assert max(first.values()) < soon
