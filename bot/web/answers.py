@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bot.handlers.payment import ConflictError, RequestError
-from bot.store.engine import Store, Tx
+from bot.store.engine import Store, StoreError, Tx
 from bot.store.payments import IllegalMoveError, TakenError
+from bot.web.app import on_no_database
 from bot.web.bodies import BodyError, Fault, FaultyError, fault_of
 
 _Result = TypeVar("_Result")
@@ -49,6 +50,7 @@ def answer_errors(app: FastAPI) -> None:
     """Have every error of `app` answered in this shape."""
     for kind in (*_EXPECTED, Exception):
         app.add_exception_handler(kind, _on_error)
+    app.add_exception_handler(StoreError, on_no_database)
 
 
 _EXPECTED: tuple[type[Exception], ...] = (

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bot.store.engine import StoreError
 from bot.web.callers import Refusals, is_loopback
 from bot.web.webhooks import Doors
 
@@ -103,7 +104,11 @@ def _routed(routes: Sequence[BaseRoute], refusals: Refusals) -> ASGIApp:
 
     app = Starlette(
         routes=routes,
-        exception_handlers={HTTPException: on_http_error, Exception: _on_error},
+        exception_handlers={
+            HTTPException: on_http_error,
+            StoreError: on_no_database,
+            Exception: _on_error,
+        },
     )
     app.router.redirect_slashes = False
     return app
@@ -158,6 +163,12 @@ def _is_loopback(request: Request) -> bool:
 def _problem(status: int, code: str, message: str) -> Response:
     body = json.dumps({"error": {"code": code, "message": message}})
     return Response(body, status_code=status, media_type="application/json")
+
+
+async def on_no_database(request: Request, error: Exception) -> Response:
+    """Say that nothing was kept; why there is no database is in the log already."""
+    _log.warning("%s is answered 503: %s", request.url.path, error)
+    return _problem(503, "unavailable", "not stored; try again")
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

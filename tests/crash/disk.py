@@ -1,7 +1,8 @@
-"""The disk is full while money comes: callbacks go to the slots, and nothing leaves unclaimed.
+"""The disk is full, or fails, while money comes: callbacks are kept, and nothing leaves unclaimed.
 
-No file of the data folder may grow until there is room again; the process then goes on, or was
-killed meanwhile and is started anew.
+Full: no file of the data folder may grow, so that callbacks go to the slots. Failing: nothing of
+the database's files is written or synced (EIO), so that they go to the spool. Once the disk is well
+again the process goes on, or was killed meanwhile and is started anew.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from tests.crash.powerloss import compiled
 from tests.crash.report import Report, seconds
 from tests.services import eventually
 
-SHIM = Path(__file__).with_name("full_shim.c")
+SHIM = Path(__file__).with_name("ill_disk_shim.c")
 FULL_WITHIN_S = 30.0
 STAYS_FULL_S = 2.0
 MOST_UNPAID = 10
@@ -27,7 +28,7 @@ MOST_UNPAID = 10
 
 
 class FullDisk(Afflicted):
-    """One process on a file; `fill` takes the room away for a while."""
+    """One process on a file; `hurt` takes the room away, or has the disk fail, for a while."""
 
     def __init__(self, folder: Path, tally: Tally, chance: random.Random) -> None:
         data = folder / "data"
@@ -35,10 +36,11 @@ class FullDisk(Afflicted):
         url = f"sqlite:///{data}/paybot.db"
         migrate(url)
         self._shim = compiled(SHIM, folder)
-        self._full = folder / "full"
+        self._full, self._broken = folder / "full", folder / "broken"
         self.fills = 0
+        self.failures = 0
         self.spooled = 0
-        self.sent_while_full = 0
+        self.sent_meanwhile = 0
         super().__init__(data, url, tally, chance)
 
     def environment(self) -> dict[str, str]:
@@ -47,6 +49,8 @@ class FullDisk(Afflicted):
             "LD_PRELOAD": str(self._shim),
             "DISK_FOLDER": str(self._folder),
             "DISK_FULL": str(self._full),
+            "DISK_BROKEN_FILES": str(self._folder / "paybot.db"),
+            "DISK_BROKEN": str(self._broken),
         }
 
     async def start(self, roles: frozenset[Role] = ALL_ROLES) -> None:
@@ -55,23 +59,27 @@ class FullDisk(Afflicted):
         self.fleet.is_executed = True
         self.crowd.most_unpaid = MOST_UNPAID
 
-    async def fill(self) -> None:
-        """Have no room until callbacks went to the slots; every other time die of it."""
-        self.fills += 1
-        self._full.touch()
+    async def hurt(self) -> None:
+        """Have no room, or failures, until callbacks were spooled; every other time die of it."""
+        number = self.fills + self.failures
+        is_full = number % 4 < 2
+        self.fills += is_full
+        self.failures += not is_full
+        sign = self._full if is_full else self._broken
+        sign.touch()
         await eventually(self._is_spooling, FULL_WITHIN_S)
         before = self._calls()
         await asyncio.sleep(STAYS_FULL_S)
-        self.sent_while_full += self._calls() - before
+        self.sent_meanwhile += self._calls() - before
         self.spooled += await self._spool_items()
-        if self.fills % 2:
+        if number % 2 == 0:
             self._kill(self.fleet.members)
             self._note_sending()
-            self._full.unlink()
+            sign.unlink()
             self.fleet.start(self.fleet.members)
             await self.fleet.until_ready(self.fleet.members)
         else:
-            self._full.unlink()
+            sign.unlink()
         await eventually(self._is_drained, FULL_WITHIN_S)
 
     async def _is_spooling(self) -> bool:
@@ -89,8 +97,8 @@ class FullDisk(Afflicted):
         return len(list(self.sandbox.mailbox.mails)) + len(list(self.sandbox.twilio.messages))
 
 
-async def disk_full(*, times: int, seed: int) -> Report:
-    """Fill the disk `times` times under load.
+async def disk_ill(*, times: int, seed: int) -> Report:
+    """Fill the disk, or have it fail, `times` times under load.
 
     Raises:
         NoCompilerError: there is no C compiler.
@@ -98,7 +106,7 @@ async def disk_full(*, times: int, seed: int) -> Report:
     tally, began = Tally(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="paybot-disk-") as name:
         async with FullDisk(Path(name), tally, random.Random(seed)) as service:
-            await service.suffer(service.fill, times)
+            await service.suffer(service.hurt, times)
             report = _report(service, tally, seed)
         report.must(is_whole("sqlite", Path(name) / "data"), "the database is not whole")
     report.figures["secs"] = time.monotonic() - began
@@ -107,8 +115,9 @@ async def disk_full(*, times: int, seed: int) -> Report:
 
 def _report(service: FullDisk, tally: Tally, seed: int) -> Report:
     report, counts = Report("disk", {"seed": seed, "fills": service.fills}), tally.counts
+    report.figures["failures"] = service.failures
     refused = sum(n for status, n in service.crowd.told.items() if status >= 500)
-    report.figures |= {"spooled": service.spooled, "sent_while_full": service.sent_while_full}
+    report.figures |= {"spooled": service.spooled, "sent_meanwhile": service.sent_meanwhile}
     for figure in ("acked", "payments", "paid", "5xx"):
         report.figures[figure] = counts[figure]
     report.figures["migo_5xx"] = refused

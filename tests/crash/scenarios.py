@@ -121,7 +121,7 @@ async def _stops_postgres(place: Place, count: int) -> Report:
 
 
 async def _disk(place: Place, count: int) -> Report:
-    return await disk.disk_full(times=count, seed=place.seed)
+    return await disk.disk_ill(times=count, seed=place.seed)
 
 
 async def _migrate(place: Place, count: int) -> Report:
@@ -158,7 +158,7 @@ SCENARIOS = {
     **{f"fuzz-{name}": _fuzz(name) for name in fuzz.DOORS},
     "stops-sqlite": Scenario(_stops_sqlite, 200, 2),
     "stops-postgres": Scenario(_stops_postgres, 200, 1, needs_postgres=True),
-    "disk": Scenario(_disk, 100, 1),
+    "disk": Scenario(_disk, 100, 3),
     "migrate": Scenario(_migrate, 100, 2),
     "drain": Scenario(_drain, 200, 2),
     "backup-sqlite": Scenario(_backup_sqlite, 100, 0),

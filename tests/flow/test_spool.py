@@ -112,6 +112,7 @@ async def test_a_service_that_starts_without_its_database_takes_callbacks(
     server: PostgresServer,
     roles: frozenset[Role],
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("bot.app._FIRST_LOOK_S", 0.1)
     async with mortal_service as service:
@@ -124,6 +125,8 @@ async def test_a_service_that_starts_without_its_database_takes_callbacks(
         assert [answer.status_code for answer in answers] == [200] * len(answers)
         assert await _readiness(service) == 503
         assert (await service.http.get("/v1/payments")).status_code == 503
+        said = [each for each in caplog.records if "/v1/payments" in each.getMessage()]
+        assert [(each.levelname, each.exc_info) for each in said] == [("WARNING", None)]
         await asyncio.to_thread(server.start)
         await _until_ready(service)
         await eventually(lambda: _is_empty(service), BACK_S)
