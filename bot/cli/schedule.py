@@ -185,7 +185,7 @@ def preview(days: int, is_json: bool) -> None:
     if not found["planned"]:
         click.echo(f"nothing is planned until {display.local_time(found['until'])}")
         return
-    columns = ("AT", "WHAT", "CUSTOMER", "CHANNEL", "AMOUNT", "CONCEPT", "RULE", "FROM")
+    columns = ("AT", "WHAT", "CUSTOMER", "CHANNEL", "AMOUNT", "CONCEPT", "FROM", "RULE")
     display.print_table(columns, [_planned(each) for each in found["planned"]])
     if found.get("is_cut"):
         click.echo("there is more than is shown here; ask for fewer days")
@@ -199,8 +199,9 @@ def _planned(row: Json) -> tuple[str, ...]:
         row["channel"],
         display.amount(row),
         row["concept"] or "",
-        row["rule"],
         row["schedule_id"] or row["payment_id"] or "",
+        # The longest by far, and so the last: on a pipe it would push what follows off the screen.
+        row["rule"],
     )
 
 
