@@ -132,6 +132,13 @@ def _cards_read(tx: Tx, payment_id: str) -> list[sales.Card]:
     return [card for card in sales.cards_of(tx, [payment_id]) if not has_left(tx, card.to)]
 
 
+def refresh_reported(tx: Tx, outbox_id: int) -> None:
+    """Bring up to date the cards of the payment that a message is about, if it has any."""
+    payment_id = sales.shown_payment(tx, outbox_id)
+    if payment_id is not None:
+        refresh(tx, payment_id)
+
+
 def refresh_settled(tx: Tx, items: Sequence[OutboxItem]) -> None:
     """Bring up to date the cards of payments whose messages, or links, just ended a try."""
     own = [item.id for item in items if item.key.startswith(KEY_PREFIX)]

@@ -40,15 +40,11 @@ def on_report(tx: Tx, rules: Rules, report: DeliveryReport) -> bool:
         return True
     is_final = state in _ARRIVED or state in _FAILURES
     deliveries.set_delivery(tx, known, state, code=report.code, is_final=is_final)
-    item = outbox.read(tx, known.outbox_id)
-    if item is None:
-        return True
     if state in _ARRIVED:
-        _on_arrived(tx, item, known)
+        _on_arrived(tx, known)
     elif state in _FAILURES:
-        _on_failed(tx, rules, item, known, report)
-    if item.payment is not None and item.payment.notify is not None:
-        cards.refresh(tx, item.payment.id)
+        _on_failed(tx, rules, known, report)
+    cards.refresh_reported(tx, known.outbox_id)
     return True
 
 
@@ -87,22 +83,21 @@ def on_asked(tx: Tx, rules: Rules, item: outbox.OutboxItem, outcome: Outcome) ->
             outbox.end(tx, item.id, "dead", error="the provider does not say")
 
 
-def _on_arrived(tx: Tx, item: outbox.OutboxItem, known: deliveries.Delivery) -> None:
+def _on_arrived(tx: Tx, known: deliveries.Delivery) -> None:
     """A message that arrived after all needs no other channel."""
-    is_back = outbox.recall(tx, item.id, provider_id=known.provider_id, channel=known.channel)
-    if is_back and item.payment is not None:
+    payment_id = outbox.recall(
+        tx, known.outbox_id, provider_id=known.provider_id, channel=known.channel
+    )
+    if payment_id is not None:
         why = f"{known.channel} delivered it"
-        ledger.decide(tx, item.payment.id, "no other channel needed", why)
+        ledger.decide(tx, payment_id, "no other channel needed", why)
 
 
-def _on_failed(
-    tx: Tx,
-    rules: Rules,
-    item: outbox.OutboxItem,
-    known: deliveries.Delivery,
-    report: DeliveryReport,
-) -> None:
-    if not outbox.is_current(tx, item.id, provider_id=known.provider_id):
+def _on_failed(tx: Tx, rules: Rules, known: deliveries.Delivery, report: DeliveryReport) -> None:
+    if not outbox.is_current(tx, known.outbox_id, provider_id=known.provider_id):
+        return
+    item = outbox.read(tx, known.outbox_id)
+    if item is None:
         return
     if report.refusal is Refusal.OPTED_OUT:
         at = Address(ChannelName(known.channel), known.address)

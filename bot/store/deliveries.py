@@ -208,10 +208,20 @@ def set_delivery(
     tx: Tx, known: Delivery, state: DeliveryState, *, code: str | None, is_final: bool
 ) -> None:
     """Keep the provider's word on a try, and on its message if that try is the newest."""
-    said = {"b_state": state.value, "b_now": tx.now}
-    tx.run(_SAY, {"b_id": known.id, "b_code": None if code is None else code[:32], **said})
-    of = {"b_id": known.outbox_id, "b_provider_id": known.provider_id}
-    tx.run(_SAY_LAST if is_final else _SAY_OF_MESSAGE, {**of, **said})
+    said: dict[str, object] = {
+        "b_id": known.id,
+        "b_outbox_id": known.outbox_id,
+        "b_provider_id": known.provider_id,
+        "b_state": state.value,
+        "b_code": None if code is None else code[:32],
+        "b_now": tx.now,
+    }
+    if not tx.is_sqlite:
+        tx.run(_SAY_ALL_LAST if is_final else _SAY_ALL, said)
+        return
+    tx.run(_SAY, {name: said[name] for name in ("b_id", "b_state", "b_code", "b_now")})
+    del said["b_id"], said["b_code"]
+    tx.run(_SAY_LAST if is_final else _SAY_OF_MESSAGE, said)
 
 
 _SAY = (
@@ -225,10 +235,16 @@ _SAY = (
 )
 _SAY_OF_MESSAGE = (
     outbox.update()
-    .where(outbox.c.id == bound(outbox.c.id), outbox.c.provider_id == bound(outbox.c.provider_id))
-    .values(delivery=bound(outbox.c.delivery, "state"), updated_at=_NOW)
+    .where(
+        outbox.c.id == bound(outbox.c.id, "outbox_id"),
+        outbox.c.provider_id == bound(outbox.c.provider_id),
+    )
+    .values(delivery=bound(delivery.c.state), updated_at=bound(delivery.c.updated_at, "now"))
 )
 _SAY_LAST = _SAY_OF_MESSAGE.values(deliver_by=None)
+# To a server each statement is a message there and back.
+_SAY_ALL = _SAY_OF_MESSAGE.add_cte(_SAY.cte("said"))
+_SAY_ALL_LAST = _SAY_LAST.add_cte(_SAY.cte("said"))
 
 
 def take_silent(

@@ -491,10 +491,14 @@ _is_under = outbox.c.provider_id == bound(outbox.c.provider_id)
 _CURRENT = sa.select(outbox.c.id).where(_it, _is_under, outbox.c.status == "done")
 
 
-def recall(tx: Tx, item_id: int, *, provider_id: str | None, channel: str) -> bool:
-    """Take back a row that waits for another channel, since an earlier one delivered it."""
+def recall(tx: Tx, item_id: int, *, provider_id: str | None, channel: str) -> str | None:
+    """Take back a row that waits for another channel, since an earlier one delivered it.
+
+    Returns:
+        The payment that the row is about; None if it has none, or nothing was waiting.
+    """
     told: dict[str, object] = {"b_id": item_id, "b_provider_id": provider_id}
-    return tx.run(_RECALL, told | {"b_channel": channel, "b_now": tx.now}).rowcount == 1
+    return tx.run(_RECALL, told | {"b_channel": channel, "b_now": tx.now}).scalar()
 
 
 _RECALL = (
@@ -506,6 +510,7 @@ _RECALL = (
         lane=bound(outbox.c.channel),
         updated_at=_NOW,
     )
+    .returning(outbox.c.payment_id)
 )
 
 

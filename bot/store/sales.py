@@ -12,6 +12,7 @@ from bot.domain.payment import Payment, PaymentStatus
 from bot.store.engine import Tx
 from bot.store.listed import among
 from bot.store.payments import payment_of
+from bot.store.rows import bound
 from bot.store.schema import card, customer, link, outbox, override, payment
 from channels.base import Address, ChannelName
 
@@ -143,6 +144,18 @@ def cards_of(tx: Tx, payment_ids: Sequence[str]) -> list[Card]:
         )
         for row in rows
     ]
+
+
+def shown_payment(tx: Tx, outbox_id: int) -> str | None:
+    """The payment that a message is about, if somebody of staff is shown it."""
+    return tx.run(_SHOWN_PAYMENT, {"b_id": outbox_id}).scalar()
+
+
+_SHOWN_PAYMENT = (
+    sa.select(payment.c.id)
+    .join(outbox, outbox.c.payment_id == payment.c.id)
+    .where(outbox.c.id == bound(outbox.c.id), payment.c.notify.is_not(None))
+)
 
 
 def payments_of_cards(tx: Tx, outbox_ids: Sequence[int]) -> list[str]:

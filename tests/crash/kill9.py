@@ -317,6 +317,7 @@ def _report(engine: str, cycles: int, seed: int, tally: Tally, took_s: float) ->
     report.figures["max"] = seconds(max(tally.ready, default=0))
     report.figures["exec_p50"] = seconds(share(tally.executed, 50))
     report.figures["answer_p95"] = seconds(share(tally.answered, 95))
+    report.figures["quiesce_p50"] = seconds(share(tally.quiesce, 50))
     report.figures["quiesce"] = seconds(max(tally.quiesce, default=0))
     worst = [each for each in (Integrity.BROKEN, Integrity.UNCHECKED) if counts[each]]
     report.figures["integrity"] = [*worst, Integrity.OK][0]

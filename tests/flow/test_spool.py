@@ -115,6 +115,7 @@ async def test_a_service_that_starts_without_its_database_takes_callbacks(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("bot.app._FIRST_LOOK_S", 0.1)
+    caplog.set_level("WARNING", logger="bot.web.app")
     async with mortal_service as service:
         bodies = [_callback(uid) for uid in await _uids(service)]
         await service.stop()
