@@ -87,11 +87,24 @@ def _administer(server_url: str, statement: LiteralString, database: str) -> Non
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A loopback port that nobody listens on now, and that the system gives to no connection.
+
+    One of those that it gives away may be somebody's by the time that a server takes it.
+    """
+    range_file = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    given_from = int(range_file.read_text().split()[0]) if range_file.exists() else 32_768
+    for _ in range(100):
+        port = _FIRST_PORT + secrets.randbelow(given_from - _FIRST_PORT)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
+
+
+_FIRST_PORT = 10_000
 
 
 @contextmanager
