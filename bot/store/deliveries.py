@@ -26,7 +26,7 @@ class Acceptance:
 
 
 def accept(tx: Tx, accepted: Sequence[Acceptance]) -> None:
-    """End a batch of sends that providers took: in one or two statements whatever its size."""
+    """End a batch of sends that providers took, in one or two statements whatever its size."""
     if not tx.is_sqlite and accepted:
         _accept_at_once(tx, accepted)
         return
@@ -65,7 +65,7 @@ def _accept_at_once(tx: Tx, accepted: Sequence[Acceptance]) -> None:
     )
 
 
-_NOW = sa.bindparam("b_now", type_=outbox.c.updated_at.type)
+_NOW = bound(outbox.c.updated_at, "now")
 _taken = given("taken", outbox.c.id, outbox.c.address, outbox.c.provider_id, outbox.c.deliver_by)
 _ended = (
     outbox.update()
@@ -239,7 +239,7 @@ _SAY_OF_MESSAGE = (
         outbox.c.id == bound(outbox.c.id, "outbox_id"),
         outbox.c.provider_id == bound(outbox.c.provider_id),
     )
-    .values(delivery=bound(delivery.c.state), updated_at=bound(delivery.c.updated_at, "now"))
+    .values(delivery=bound(delivery.c.state), updated_at=_NOW)
 )
 _SAY_LAST = _SAY_OF_MESSAGE.values(deliver_by=None)
 # To a server each statement is a message there and back.

@@ -175,9 +175,9 @@ def _marking(due: "sa.Select[tuple[int]]") -> ReturningUpdate[Any]:
         .where(outbox.c.id.in_(due))
         .values(
             status="sending",
-            token=sa.bindparam("b_token"),
-            claimed_by=sa.bindparam("b_worker"),
-            lease_until=sa.bindparam("b_until", type_=outbox.c.lease_until.type),
+            token=bound(outbox.c.token),
+            claimed_by=bound(outbox.c.claimed_by, "worker"),
+            lease_until=bound(outbox.c.lease_until, "until"),
             attempts=outbox.c.attempts + 1,
             tries=outbox.c.tries + 1,
             updated_at=_NOW,
@@ -199,7 +199,7 @@ _due = (
     sa.select(outbox.c.id)
     .where(
         outbox.c.status == "pending",
-        outbox.c.lane == sa.bindparam("b_lane"),
+        outbox.c.lane == bound(outbox.c.lane),
         outbox.c.not_before <= _NOW,
     )
     .order_by(outbox.c.not_before, outbox.c.id)
@@ -670,7 +670,7 @@ def next_due(tx: Tx, lane: str) -> datetime | None:
 
 _NEXT_DUE = (
     sa.select(outbox.c.not_before)
-    .where(outbox.c.status == "pending", outbox.c.lane == sa.bindparam("b_lane"))
+    .where(outbox.c.status == "pending", outbox.c.lane == bound(outbox.c.lane))
     .order_by(outbox.c.lane, outbox.c.not_before, outbox.c.id)
     .limit(1)
 )

@@ -67,8 +67,7 @@ def upsert_customer(
     # Phone and key are both unique: of two at once, either index may be the one that says so.
     is_new = bool(tx.insert_ignoring(customer, [row], conflict=[]))
     news = {"name": name, "email": email, "locale": locale}
-    given = any(value is not None for value in news.values())
-    if given:
+    if any(value is not None for value in news.values()):
         told = {f"b_{key}": value for key, value in news.items()}
         tx.run(_RENEW, {"b_person_key": person_key(phone), **told})
     found = find_customer(tx, phone=phone)

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from bot.handlers.payment import ConflictError, RequestError
 from bot.store.engine import Store, StoreError, Tx
 from bot.store.payments import IllegalMoveError, TakenError
-from bot.web.app import on_no_database
+from bot.web.app import note_no_database
 from bot.web.bodies import BodyError, Fault, FaultyError, fault_of
 
 _Result = TypeVar("_Result")
@@ -50,7 +50,6 @@ def answer_errors(app: FastAPI) -> None:
     """Have every error of `app` answered in this shape."""
     for kind in (*_EXPECTED, Exception):
         app.add_exception_handler(kind, _on_error)
-    app.add_exception_handler(StoreError, on_no_database)
 
 
 _EXPECTED: tuple[type[Exception], ...] = (
@@ -62,6 +61,7 @@ _EXPECTED: tuple[type[Exception], ...] = (
     IllegalMoveError,
     TakenError,
     HTTPException,
+    StoreError,
 )
 
 
@@ -84,6 +84,8 @@ async def _on_error(request: Request, error: Exception) -> Response:
         case HTTPException():
             return _refusal(error)
         case _:
+            if isinstance(error, StoreError):
+                note_no_database(request, error)
             return problem(503, "unavailable", "nothing was changed; try again")
 
 

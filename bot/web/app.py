@@ -106,7 +106,7 @@ def _routed(routes: Sequence[BaseRoute], refusals: Refusals) -> ASGIApp:
         routes=routes,
         exception_handlers={
             HTTPException: on_http_error,
-            StoreError: on_no_database,
+            StoreError: _on_no_database,
             Exception: _on_error,
         },
     )
@@ -165,9 +165,13 @@ def _problem(status: int, code: str, message: str) -> Response:
     return Response(body, status_code=status, media_type="application/json")
 
 
-async def on_no_database(request: Request, error: Exception) -> Response:
-    """Say that nothing was kept; why there is no database is in the log already."""
+def note_no_database(request: Request, error: Exception) -> None:
+    """Keep to a line; why there is no database is in the log already."""
     _log.warning("%s is answered 503: %s", request.url.path, error)
+
+
+async def _on_no_database(request: Request, error: Exception) -> Response:
+    note_no_database(request, error)
     return _problem(503, "unavailable", "not stored; try again")
 
 
