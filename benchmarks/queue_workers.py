@@ -18,8 +18,9 @@ from bot.domain.delivery import Done, Outcome, Purpose, Sent
 from bot.memory import spare_what_stays
 from bot.relay import Relay
 from bot.store import outbox
+from bot.store.claims import OutboxItem
 from bot.store.engine import Store, Tx
-from bot.store.outbox import NewItem, OutboxItem
+from bot.store.outbox import NewItem
 from bot.store.schema import metadata
 from bot.telemetry.metrics import Metrics
 from channels.base import ChannelName

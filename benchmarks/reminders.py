@@ -24,8 +24,8 @@ from bot.handlers import outgoing, series
 from bot.memory import spare_what_stays
 from bot.relay import GATHER_S
 from bot.store import outbox, payments
+from bot.store.claims import OutboxItem
 from bot.store.engine import Store, Tx
-from bot.store.outbox import OutboxItem
 from channels.base import ChannelName
 from tests.services import fresh_database, started_postgres, started_redis
 

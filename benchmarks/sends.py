@@ -24,7 +24,7 @@ from bot.handlers.planning import plan_message
 from bot.memory import spare_what_stays
 from bot.migo import CreateLink, LinkCreated
 from bot.relay import Relay
-from bot.store import links, outbox, payments, showing
+from bot.store import attempts, links, payments, showing, waiting
 from bot.store.engine import Store, Tx
 from bot.store.schema import metadata
 from bot.telemetry.metrics import Metrics
@@ -77,8 +77,8 @@ def seed(tx: Tx, count: int) -> None:
         concept="Mensualidad",
     )
     payment = create_payment(tx, RULES, request).payment
-    attempt = links.attempts_of(tx, payment.id)[0]
-    outbox.cancel_waiting(tx, purposes=(), why="seeded", payment_id=payment.id, with_create=True)
+    attempt = attempts.attempts_of(tx, payment.id)[0]
+    waiting.cancel_waiting(tx, purposes=(), why="seeded", payment_id=payment.id, with_create=True)
     url = "https://sandbox.migopayments.com/?orderId=Ypo5z2zTpLqWoe3eVvZMH"
     on_link_made(tx, RULES, attempt, uid="Ypo5z2zTpLqWoe3eVvZMH", reference="CAMPGT", url=url)
     link = links.current_link(tx, payment.id)

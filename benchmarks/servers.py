@@ -25,7 +25,7 @@ from bot.intake import Intake
 from bot.memory import spare_what_stays
 from bot.migo import AmountUnit, CallbackGate
 from bot.spool import Spool
-from bot.store import links, outbox
+from bot.store import attempts, waiting
 from bot.store.engine import Store, Tx
 from bot.store.inbox import Door, Received, Source
 from bot.store.schema import metadata
@@ -91,11 +91,11 @@ def _seed(tx: Tx, first: int, count: int) -> None:
             request_hash="",
         )
         payment = create_payment(tx, RULES, request).payment
-        attempt = links.attempts_of(tx, payment.id)[0]
+        attempt = attempts.attempts_of(tx, payment.id)[0]
         on_link_made(
             tx, RULES, attempt, uid=f"uid{number:018d}", reference=None, url="https://example.com/"
         )
-        outbox.cancel_waiting(tx, purposes=(Purpose.LINK,), why="seeded", payment_id=payment.id)
+        waiting.cancel_waiting(tx, purposes=(Purpose.LINK,), why="seeded", payment_id=payment.id)
 
 
 async def ours(folder: Path, payments: int, *, with_worker: bool) -> Any:

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from bot.store import leases
+from bot.store.claims import OutboxItem
 from bot.store.engine import Store
-from bot.store.outbox import OutboxItem
 
 _log = logging.getLogger(__name__)
 

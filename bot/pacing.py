@@ -11,7 +11,7 @@ from datetime import timedelta
 from bot.coordination import Coordination
 from bot.domain.delivery import Purpose
 from bot.store import outbox
-from bot.store.outbox import OutboxItem
+from bot.store.claims import OutboxItem
 
 
 class Pacing:

@@ -23,8 +23,8 @@ from bot.handlers.rules import Rules
 from bot.holding import LEASE, Holding
 from bot.pacing import Pacing
 from bot.store import outbox
+from bot.store.claims import OutboxItem
 from bot.store.engine import Store, Tx
-from bot.store.outbox import OutboxItem
 from bot.telemetry.metrics import Metrics
 from channels.base import Refusal
 

@@ -9,7 +9,7 @@ from bot.dispatcher.files import file_of, lines_of
 from bot.domain.delivery import ASKING, Purpose
 from bot.domain.identity import region
 from bot.domain.money import Money
-from bot.store.outbox import OutboxItem
+from bot.store.claims import OutboxItem
 from bot.texts import Facts, Texts, WhatsAppTemplates
 from bot.texts.phrases import Phrases
 from bot.texts.qr import qr_png

@@ -28,8 +28,8 @@ from bot.domain.delivery import (
     Unfound,
 )
 from bot.migo import CreateLink, LinkCreated, NotCreatedError, RefusedError, UnknownOutcomeError
-from bot.store import outbox
-from bot.store.outbox import OutboxItem
+from bot.store import claims, outbox
+from bot.store.claims import OutboxItem
 from channels.base import (
     Address,
     Channel,
@@ -240,7 +240,7 @@ class Dispatcher:
         return Done(LinkMade(made.uid, made.reference, made.url))
 
     async def _send(self, item: OutboxItem) -> Outcome:
-        to = outbox.resolve(item)
+        to = claims.resolve(item)
         channel = None if to is None else self._channels.get(to.channel)
         if to is None or channel is None or item.purpose is None:
             return Refused("this channel is off", code="off", refusal=Refusal.CONFIG)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 
-from bot.store.outbox import OutboxItem
+from bot.store.claims import OutboxItem
 from bot.texts.charts import Chart, draw_chart
 from channels.base import Image, Limits, OutboundMessage
 

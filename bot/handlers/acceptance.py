@@ -7,7 +7,7 @@ from bot.domain.payment import Alert, Fact, FactStatus, Link, LinkStatus, Paymen
 from bot.handlers.facts import apply_facts
 from bot.handlers.payment import RequestError, must_read
 from bot.handlers.rules import Rules
-from bot.store import ledger, links
+from bot.store import ledger, links, reported
 from bot.store import staff as staff_store
 from bot.store.engine import Tx
 
@@ -28,7 +28,7 @@ def offered(tx: Tx, payment_id: str) -> Offered | None:
     for link in links.links_of(tx, payment_id):
         if link.status is not LinkStatus.HELD:
             continue
-        for fact in reversed(links.facts_of(tx, link.uid)):
+        for fact in reversed(reported.facts_of(tx, link.uid)):
             if fact.status is FactStatus.APPROVED and fact.money is not None:
                 return Offered(link, fact, fact.money)
     return None
@@ -59,7 +59,9 @@ def accept_amount(
     override_id = ledger.record_override(
         tx, payment.id, who=by, what=_ACCEPTED, wording=f"{came} came instead of {asked}"
     )
-    inbox_id = links.accept_fact(tx, found.fact.uid, found.fact.body_hash, override_id=override_id)
+    inbox_id = reported.accept_fact(
+        tx, found.fact.uid, found.fact.body_hash, override_id=override_id
+    )
     before, after = {"asked": asked}, {"uid": found.link.uid, "came": came}
     staff_store.audit(tx, by, "amount accepted", payment.id, before, after)
     ledger.decide(tx, payment.id, "amount accepted", f"{came} came instead of {asked}, says {by}")

@@ -11,9 +11,9 @@ from bot.domain.payment import Alert
 from bot.handlers import outgoing
 from bot.handlers.planning import alarm
 from bot.handlers.rules import Rules
-from bot.store import links, outbox, payments
+from bot.store import attempts, claims, outbox, payments
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.outbox import OutboxItem
 
 MOST_TRIES = 3
 _RETRY = timedelta(seconds=5)
@@ -27,7 +27,7 @@ def claim_each(
     going: list[OutboxItem] = []
     for _ in range(limit):
         # Those behind it stay pending meanwhile: a reminder takes along what waits.
-        marked = outbox.mark(tx, lane=lane, limit=1, lease=lease, token=token, worker=worker)
+        marked = claims.mark(tx, lane=lane, limit=1, lease=lease, token=token, worker=worker)
         if not marked:
             break
         if not tx.run_apart(functools.partial(_admit, tx, rules, marked, going)):
@@ -35,18 +35,18 @@ def claim_each(
     return going
 
 
-def _admit(tx: Tx, rules: Rules, marked: Sequence[outbox.Taken], going: list[OutboxItem]) -> None:
-    going += outgoing.admit(tx, rules, outbox.read_taken(tx, marked))
+def _admit(tx: Tx, rules: Rules, marked: Sequence[claims.Taken], going: list[OutboxItem]) -> None:
+    going += outgoing.admit(tx, rules, claims.read_taken(tx, marked))
 
 
-def _put_aside(tx: Tx, rules: Rules, taken: outbox.Taken) -> None:
+def _put_aside(tx: Tx, rules: Rules, taken: claims.Taken) -> None:
     """Try it again in a moment; at the third time in a row, or later, have a person look."""
     if taken.tries < MOST_TRIES or taken.last_error != _WHY:
         outbox.again(tx, taken.id, at=tx.now + _RETRY, error=_WHY)
         return
     outbox.end(tx, taken.id, "dead", error=_WHY)
     if taken.attempt_id is not None:
-        links.end_attempt(tx, taken.attempt_id, "dropped", error_key=_WHY)
+        attempts.end_attempt(tx, taken.attempt_id, "dropped", error_key=_WHY)
     alarm(
         tx,
         rules,

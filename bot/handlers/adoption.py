@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from bot.domain.delivery import Done, Found, Outcome, Sent, Unfound
 from bot.store import finding
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.outbox import OutboxItem
 
 Ended = tuple[OutboxItem, Outcome]
 

@@ -17,11 +17,11 @@ from bot.handlers.bulk_report import error_report
 from bot.handlers.limits import judge, within_limits
 from bot.handlers.replies import Choice, Reply, owe_reply
 from bot.handlers.rules import Rules
-from bot.store import batches, conversations, outbox
+from bot.store import batches, claims, conversations, outbox
 from bot.store import staff as staff_store
 from bot.store.batches import Batch
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.outbox import OutboxItem
 from bot.store.staff import Staff
 from channels.base import Address, InboundMessage
 
@@ -84,7 +84,7 @@ def on_document(
 def on_fetched(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) -> None:
     """Answer with what a fetched file adds up to, or why there is none; fetching again is safe."""
     staff = staff_store.read(tx, int(str(item.payload["staff"])))
-    to = outbox.resolve(item)
+    to = claims.resolve(item)
     if staff is None or staff.removed_at is not None or to is None:
         outbox.end(tx, item.id, "cancelled", error="who sent it is no longer in")
         return

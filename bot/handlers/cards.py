@@ -14,9 +14,9 @@ from bot.domain.delivery import MessageStatus, Purpose, shown_status
 from bot.domain.identity import mask, region
 from bot.domain.payment import UNPAID, Payment, PaymentStatus
 from bot.handlers.replies import Reply, owe_reply
-from bot.store import handing, ledger, links, payments, people, promises, sales, showing
+from bot.store import handing, ledger, links, payments, people, promises, reported, sales, showing
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.outbox import OutboxItem
 from bot.store.promises import PromiseState
 from bot.store.showing import Row
 from bot.store.staff import has_left
@@ -241,7 +241,10 @@ def _decided(tx: Tx, payment: Payment) -> dict[str, object]:
         view["is_mismatch"] = True
     if payment.is_multi_link and payment.status in _OWED:
         view["is_multi_link"] = True
-    if payment.status not in _OWED and (came := links.accepted_money(tx, payment.id)) is not None:
+    if (
+        payment.status not in _OWED
+        and (came := reported.accepted_money(tx, payment.id)) is not None
+    ):
         view["came"] = {"minor": came.minor, "currency": came.currency}
     return view
 

@@ -22,7 +22,7 @@ from bot.handlers.replies import Reply, owe_reply
 from bot.handlers.rules import Rules
 from bot.handlers.series import begin_all
 from bot.handlers.visit import Visit
-from bot.store import conversations, outbox, people
+from bot.store import conversations, people, waiting
 from bot.store.addresses import number_at
 from bot.store.engine import Tx
 from bot.store.staff import find_active
@@ -224,7 +224,7 @@ def _bind(visit: Visit, customer: Customer) -> None:
     carry_stop(tx, sender, customer)
     people.bind(tx, customer.id, sender, user_id=visit.message.user_id)
     keep_stopped(tx, sender, customer)
-    outbox.revive(tx, customer_id=customer.id, channel=sender.channel)
+    waiting.revive(tx, customer_id=customer.id, channel=sender.channel)
     visit.customer, visit.phone = customer, customer.phone
     bound = replace(conversations.read(tx, sender), customer_id=customer.id)
     conversations.save(tx, bound)

@@ -24,10 +24,10 @@ from bot.handlers.fallback import tell_misconfigured
 from bot.handlers.planning import alarm, has_no_reader, plan_create
 from bot.handlers.rules import Rules
 from bot.handlers.series import begin_all
-from bot.store import ledger, links, outbox, payments, reminding
+from bot.store import attempts, ledger, outbox, payments, reminding, reported
+from bot.store.attempts import Attempt
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.links import Attempt
-from bot.store.outbox import OutboxItem
 from channels.base import Refusal
 
 _UNREADABLE = "migo.answer_unreadable"
@@ -49,7 +49,7 @@ def on_create_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) 
             if was_barred:
                 begin_all(tx, rules, item.payment.customer_id)
         case RetryLater() if tx.now < item.give_up_at:
-            links.end_attempt(tx, item.attempt.id, "planned", error_key=outcome.code)
+            attempts.end_attempt(tx, item.attempt.id, "planned", error_key=outcome.code)
             wait_s = max(create_retry_s(item.attempts, rules.random), outcome.after_s or 0.0)
             at = tx.now + timedelta(seconds=wait_s)
             outbox.again(tx, item.id, at=at, error=outcome.reason)
@@ -74,7 +74,7 @@ def give_up_create(
     """End a try that surely made no link; a payment that is still asked for waits for a person."""
     if item.attempt is None or item.payment is None:
         raise TypeError("a create_link row belongs to an attempt of a payment")
-    links.end_attempt(tx, item.attempt.id, "refused", error_key=code)
+    attempts.end_attempt(tx, item.attempt.id, "refused", error_key=code)
     outbox.end(tx, item.id, "dead", error=reason)
     payment = payments.read(tx, item.payment.id, lock=True)
     if payment is not None and payment.status in UNPAID:
@@ -94,9 +94,11 @@ def _note_unknown(tx: Tx, item: OutboxItem, outcome: Uncertain) -> Payment:
     """
     if item.attempt is None or item.payment is None:
         raise TypeError("a create_link row belongs to an attempt of a payment")
-    links.end_attempt(tx, item.attempt.id, "unknown", error_key=outcome.code, uid_hint=outcome.uid)
+    attempts.end_attempt(
+        tx, item.attempt.id, "unknown", error_key=outcome.code, uid_hint=outcome.uid
+    )
     name = f"{item.payment.id}.{item.attempt.attempt_no}"
-    links.look_now(tx, external_id=name, uid=outcome.uid)
+    reported.look_now(tx, external_id=name, uid=outcome.uid)
     outbox.end(tx, item.id, "uncertain", error=outcome.reason)
     payment = payments.read(tx, item.payment.id, lock=True)
     if payment is None:
@@ -108,7 +110,7 @@ def _on_unknown_create(
     tx: Tx, rules: Rules, payment: Payment, attempt: Attempt, outcome: Uncertain
 ) -> None:
     """The orphan rule: ask Migo again only if an unknown link surely has no reader."""
-    unknown = [each for each in links.attempts_of(tx, payment.id) if each.state == "unknown"]
+    unknown = [each for each in attempts.attempts_of(tx, payment.id) if each.state == "unknown"]
     is_safe = has_no_reader(tx, rules) and outcome.uid is None
     most = 1 + MAX_RESENDS_WHEN_DIED if outcome is DIED else MAX_UNKNOWN_CREATES
     if not is_safe or len(unknown) >= most or payment.status not in UNPAID:
@@ -140,5 +142,5 @@ def _hold(
 
 
 def _alarm(tx: Tx, rules: Rules, payment: Payment, kind: Alert, reason: str) -> None:
-    number = len(links.attempts_of(tx, payment.id))
+    number = len(attempts.attempts_of(tx, payment.id))
     alarm(tx, rules, kind, key=f"{payment.id}:{number}", detail=reason, payment=payment)

@@ -16,7 +16,7 @@ from bot.handlers import cards
 from bot.handlers.consent import learn_block
 from bot.handlers.fallback import next_channel, tell_undeliverable
 from bot.handlers.rules import Rules
-from bot.store import deliveries, ledger, outbox
+from bot.store import claims, deliveries, ledger, outbox
 from bot.store.engine import Tx
 from channels.base import Address, ChannelName, DeliveryReport, DeliveryState, Refusal
 
@@ -69,7 +69,7 @@ def ask_silent(tx: Tx, rules: Rules) -> int:
     return len(silent)
 
 
-def on_asked(tx: Tx, rules: Rules, item: outbox.OutboxItem, outcome: Outcome) -> None:
+def on_asked(tx: Tx, rules: Rules, item: claims.OutboxItem, outcome: Outcome) -> None:
     """Take the answer as if the provider had called us; ask again where there was none."""
     match outcome:
         case Done(Asked(report)):
@@ -96,7 +96,7 @@ def _on_arrived(tx: Tx, known: deliveries.Delivery) -> None:
 def _on_failed(tx: Tx, rules: Rules, known: deliveries.Delivery, report: DeliveryReport) -> None:
     if not outbox.is_current(tx, known.outbox_id, provider_id=known.provider_id):
         return
-    item = outbox.read(tx, known.outbox_id)
+    item = claims.read(tx, known.outbox_id)
     if item is None:
         return
     if report.refusal is Refusal.OPTED_OUT:
@@ -112,7 +112,7 @@ def _on_failed(tx: Tx, rules: Rules, known: deliveries.Delivery, report: Deliver
         tell_undeliverable(tx, rules, item, why)
 
 
-def reader_of(item: outbox.OutboxItem) -> int | None:
+def reader_of(item: claims.OutboxItem) -> int | None:
     """The customer whom a message goes to; news for staff goes to somebody else."""
     if item.customer is None or item.purpose is Purpose.STAFF:
         return None

@@ -6,7 +6,7 @@ from bot.handlers import cards
 from bot.handlers.planning import alarm
 from bot.handlers.rules import Rules
 from bot.handlers.series import begin, take_back
-from bot.store import ledger, outbox, payments, promises
+from bot.store import ledger, payments, promises, waiting
 from bot.store.engine import Tx
 from bot.texts.clean import no_links
 
@@ -19,7 +19,7 @@ def take_dispute(tx: Tx, rules: Rules, payment_id: str, words: str) -> None:
     payment = payments.read(tx, payment_id, lock=True)
     if payment is None or not promises.dispute(tx, payment_id, words):
         return
-    take_back(tx, outbox.cancel_waiting(tx, payment_id=payment_id, purposes=ASKING, why=_STOPPED))
+    take_back(tx, waiting.cancel_waiting(tx, payment_id=payment_id, purposes=ASKING, why=_STOPPED))
     said = no_links(words, _WORDS_CHARS)
     detail = f"{_STOPPED}; they wrote: {said}" if said else _STOPPED
     alarm(tx, rules, Alert.DISPUTED, key=payment_id, detail=detail, payment=payment, reopens=True)

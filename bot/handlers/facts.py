@@ -33,7 +33,7 @@ from bot.handlers.planning import (
     told_amount,
 )
 from bot.handlers.rules import Rules
-from bot.store import ledger, links, outbox, payments, sales
+from bot.store import attempts, ledger, links, payments, reported, sales, waiting
 from bot.store.engine import Tx
 from bot.store.refunds import Refund, unbooked
 
@@ -67,9 +67,9 @@ def on_payment_event(tx: Tx, rules: Rules, report: Report) -> str:
     named = Named(report.uid, report.external_id, report.reference, report.money)
     link = owner_of(tx, rules, named)
     uid = report.uid if link is None else link.uid
-    is_new = links.add_fact(
+    is_new = reported.add_fact(
         tx,
-        links.NewFact(
+        reported.NewFact(
             uid=uid,
             status=report.status,
             raw_status=report.raw_status,
@@ -84,7 +84,7 @@ def on_payment_event(tx: Tx, rules: Rules, report: Report) -> str:
     )
     if link is None:
         return "parked" if is_new else "repeat"
-    was_parked = links.adopt_facts(tx, uid, link.payment_id) > 0
+    was_parked = reported.adopt_facts(tx, uid, link.payment_id) > 0
     if not is_new and not was_parked:
         return "repeat"
     apply_facts(tx, rules, link.payment_id, inbox_id=report.inbox_id)
@@ -142,7 +142,7 @@ def apply_facts(tx: Tx, rules: Rules, payment_id: str, *, inbox_id: int | None) 
 
 
 def _standing(tx: Tx, payment: Payment, link: Link) -> _Standing:
-    told = links.facts_of(tx, link.uid)
+    told = reported.facts_of(tx, link.uid)
     return _Standing(link, fold_link(payment.money, told), came_of(payment.money, told), told)
 
 
@@ -259,9 +259,9 @@ def match_parked(tx: Tx, rules: Rules, *, older_than: timedelta) -> int:
     The older a fact, the longer until the next look; so many in one transaction and no more, as
     SQLite has but one writer.
     """
-    page = links.parked_facts(tx, older_than=older_than, limit=_LOOKS)
+    page = reported.parked_facts(tx, older_than=older_than, limit=_LOOKS)
     found = {parked.id: _match(tx, rules, parked) for parked in page}
-    links.look_later(
+    reported.look_later(
         tx,
         {
             parked.id: tx.now + min(max(tx.now - parked.received_at, _SOON), _LATE)
@@ -272,13 +272,13 @@ def match_parked(tx: Tx, rules: Rules, *, older_than: timedelta) -> int:
     return sum(found.values())
 
 
-def _match(tx: Tx, rules: Rules, parked: links.ParkedFact) -> bool:
+def _match(tx: Tx, rules: Rules, parked: reported.ParkedFact) -> bool:
     links.lock_uid(tx, parked.uid)
     named = Named(parked.uid, parked.external_id, parked.reference, parked.money)
     link = owner_of(tx, rules, named)
     if link is not None:
-        links.rename_facts(tx, parked.uid, link.uid)
-        links.adopt_facts(tx, link.uid, link.payment_id)
+        reported.rename_facts(tx, parked.uid, link.uid)
+        reported.adopt_facts(tx, link.uid, link.payment_id)
         apply_facts(tx, rules, link.payment_id, inbox_id=parked.inbox_id)
         return True
     alarm(
@@ -293,14 +293,14 @@ def _match(tx: Tx, rules: Rules, parked: links.ParkedFact) -> bool:
 
 
 def on_link_made(
-    tx: Tx, rules: Rules, attempt: links.Attempt, *, uid: str, reference: str | None, url: str
+    tx: Tx, rules: Rules, attempt: attempts.Attempt, *, uid: str, reference: str | None, url: str
 ) -> None:
     """Keep a link that Migo made and owe it to the customer, unless nobody wants it any more."""
     links.lock_uid(tx, uid)
     payment = must_read(tx, attempt.payment_id)
-    links.end_attempt(tx, attempt.id, "created")
+    attempts.end_attempt(tx, attempt.id, "created")
     if links.find_link(tx, uid) is not None:
-        links.end_attempt(tx, attempt.id, "unknown", uid_hint=uid)
+        attempts.end_attempt(tx, attempt.id, "unknown", uid_hint=uid)
         detail = f"Migo gave the uid {uid} a second time"
         if payment.status in UNPAID:
             payments.move(
@@ -316,9 +316,9 @@ def on_link_made(
     if payment.status in UNPAID:
         start = payment.route.index(attempt.channel) if attempt.channel in payment.route else 0
         plan_link(tx, rules, payment, link, payment.route[start:])
-        outbox.aim_reminders(tx, payment.id, link.id)
+        waiting.aim_reminders(tx, payment.id, link.id)
         series.begin(tx, rules, payment)
     else:
         ledger.decide(tx, payment.id, "link not sent", f"the payment is {payment.status.value}")
-    if links.adopt_facts(tx, uid, payment.id):
+    if reported.adopt_facts(tx, uid, payment.id):
         apply_facts(tx, rules, payment.id, inbox_id=None)

@@ -6,9 +6,9 @@ from bot.handlers import handoff
 from bot.handlers.planning import alarm, has_no_reader, plan_create
 from bot.handlers.rules import Rules
 from bot.handlers.series import take_back
-from bot.store import deliveries, handing, ledger, links, outbox
+from bot.store import deliveries, handing, ledger, links, outbox, reported, waiting
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.outbox import OutboxItem
 from channels.base import ChannelName
 
 NEED_NOT_ARRIVE = frozenset({Purpose.REMINDER, Purpose.INVITE})
@@ -67,7 +67,7 @@ def _may_replace(tx: Tx, rules: Rules, item: OutboxItem, channel: ChannelName) -
     current = links.current_link(tx, link.payment_id)
     if current is None or current.id != link.id:
         return False
-    if outbox.others_with_link(tx, link.id, but=item.id) or links.facts_of(tx, link.uid):
+    if waiting.others_with_link(tx, link.id, but=item.id) or reported.facts_of(tx, link.uid):
         return False
     tries = deliveries.tries_with_link(tx, link.id)
     return all(each.outcome in ("refused", "not_sent") for each in tries)
@@ -81,7 +81,7 @@ def _replace_link(tx: Tx, rules: Rules, item: OutboxItem, channel: ChannelName, 
         for each in deliveries.tries_with_link(tx, item.link.id)
     ]
     links.supersede(tx, item.link.id, why=why, unsent_proof=proof)
-    outbox.cancel_of_link(tx, item.link.id, why="another link took its place")
+    waiting.cancel_of_link(tx, item.link.id, why="another link took its place")
     outbox.end(tx, item.id, "cancelled", error=f"{why}; a new link follows")
     plan_create(tx, rules, item.payment, channel=channel.value, at=tx.now)
     decide(

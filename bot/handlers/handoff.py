@@ -8,11 +8,11 @@ from bot.domain.staff import Action, may
 from bot.handlers.planning import alarm, parse_target
 from bot.handlers.replies import Reply, owe_reply
 from bot.handlers.rules import Rules
-from bot.store import conversations, deliveries, ledger, outbox, people
+from bot.store import claims, conversations, deliveries, ledger, people
 from bot.store import staff as staff_store
+from bot.store.claims import OutboxItem
 from bot.store.conversations import Conversation
 from bot.store.engine import Tx
-from bot.store.outbox import OutboxItem
 from bot.store.staff import Staff
 from channels.base import Address, InboundMessage
 
@@ -171,7 +171,7 @@ def _pass_on(tx: Tx, rules: Rules, item: OutboxItem, reply: Reply) -> None:
 
 def _replied_conversation(tx: Tx, replied_to: str | None) -> Conversation | None:
     known = None if replied_to is None else deliveries.find_delivery(tx, replied_to)
-    item = None if known is None else outbox.read(tx, known.outbox_id)
+    item = None if known is None else claims.read(tx, known.outbox_id)
     if item is None or not str(item.payload.get("phrase", "")).startswith("handoff."):
         return None
     values = item.payload.get("values")

@@ -12,8 +12,8 @@ from bot.domain.delivery import MANNERS, Purpose
 from bot.domain.heard import Say
 from bot.handlers.rules import Rules
 from bot.store import ledger, outbox, people
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.outbox import OutboxItem
 from channels.base import Address, ChannelName
 
 _USUAL_ROUTE = (ChannelName.WHATSAPP, ChannelName.SMS, ChannelName.EMAIL)

@@ -6,7 +6,7 @@ from bot.domain.money import Money
 from bot.domain.payment import Alert, Link
 from bot.handlers.planning import alarm
 from bot.handlers.rules import Rules
-from bot.store import links, payments
+from bot.store import attempts, links, payments
 from bot.store.engine import Tx
 
 _MADE = ("created",)
@@ -40,17 +40,17 @@ def owner_of(tx: Tx, rules: Rules, named: Named) -> Link | None:
     return _by_reference(tx, rules, named)
 
 
-def attempt_named(tx: Tx, named: Named) -> links.Attempt | None:
+def attempt_named(tx: Tx, named: Named) -> attempts.Attempt | None:
     """The try to make a link that a callback names, or that remembers its uid."""
     payment_id, _, number = (named.external_id or "").rpartition(".")
     if payment_id and number.isdecimal():
-        for each in links.attempts_of(tx, payment_id):
+        for each in attempts.attempts_of(tx, payment_id):
             if str(each.attempt_no) == number:
                 return each
-    return links.attempt_with_hint(tx, named.uid)
+    return attempts.attempt_with_hint(tx, named.uid)
 
 
-def _adopt_orphan(tx: Tx, rules: Rules, attempt: links.Attempt, named: Named) -> Link | None:
+def _adopt_orphan(tx: Tx, rules: Rules, attempt: attempts.Attempt, named: Named) -> Link | None:
     """Give a uid we never learnt of to its attempt, whose end is unknown; one uid an attempt."""
     if links.link_of_attempt(tx, attempt.id) is not None:
         return None

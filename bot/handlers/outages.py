@@ -5,8 +5,8 @@ from bot.domain.payment import Alert
 from bot.handlers.planning import alarm
 from bot.handlers.rules import Rules
 from bot.store import ledger
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.outbox import OutboxItem
 
 _ITSELF = "the service itself"
 

@@ -42,9 +42,9 @@ from bot.handlers.outages import tell_unsettled
 from bot.handlers.planning import alarm
 from bot.handlers.rules import Rules
 from bot.handlers.series import take_back
-from bot.store import batches, deliveries, ledger, links, outbox
+from bot.store import attempts, batches, claims, deliveries, ledger, links, outbox
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.outbox import OutboxItem
 from channels.base import ChannelName, Refusal
 
 _UNCERTAIN_RESEND = timedelta(seconds=30)
@@ -61,7 +61,7 @@ def claim(
     return admit(
         tx,
         rules,
-        outbox.take(tx, lane=lane, limit=limit, lease=lease, token=token, worker=worker),
+        claims.take(tx, lane=lane, limit=limit, lease=lease, token=token, worker=worker),
     )
 
 
@@ -74,7 +74,7 @@ def admit(tx: Tx, rules: Rules, taken: Sequence[OutboxItem]) -> list[OutboxItem]
     going = [item for item in asked if _is_reachable(tx, rules, item)]
     creates = [item.attempt.id for item in going if item.attempt is not None]
     if creates:
-        links.start_attempts(tx, creates)
+        attempts.start_attempts(tx, creates)
     exposing = [item for item in going if item.purpose in ASKING and item.link is not None]
     hidden = _expose(tx, rules, exposing)
     return [item for item in going if item.id not in hidden]
@@ -156,7 +156,7 @@ def _why_stale(tx: Tx, item: OutboxItem) -> str | None:
 def _drop(tx: Tx, item: OutboxItem, why: str) -> None:
     outbox.end(tx, item.id, "cancelled", error=why)
     if item.attempt is not None:
-        links.end_attempt(tx, item.attempt.id, "dropped", error_key=why)
+        attempts.end_attempt(tx, item.attempt.id, "dropped", error_key=why)
     if item.payment is not None:
         what = "link" if item.purpose is None else item.purpose.value
         ledger.decide(tx, item.payment.id, f"{what} not sent", why, outbox_id=item.id)
@@ -191,7 +191,7 @@ def _expose(tx: Tx, rules: Rules, items: Sequence[OutboxItem]) -> set[int]:
 def put_back(tx: Tx, waits: Sequence[tuple[OutboxItem, timedelta]]) -> None:
     """Put back claimed rows whose customers get enough already; none of them counts a try."""
     items = [item for item, _ in waits]
-    mine = outbox.still_mine(tx, items)
+    mine = claims.still_mine(tx, items)
     outbox.put_back(
         tx,
         {item.id: tx.now + wait for item, wait in waits if item.id in mine},
@@ -205,7 +205,7 @@ def settle(tx: Tx, rules: Rules, ended: Sequence[tuple[OutboxItem, Outcome]]) ->
 
     A row that is no longer claimed by its token is left alone: a late worker changes nothing.
     """
-    mine = outbox.still_mine(tx, [item for item, _ in ended])
+    mine = claims.still_mine(tx, [item for item, _ in ended])
     accepted = []
     for item, outcome in adopt(tx, [each for each in ended if each[0].id in mine]):
         if isinstance(outcome, Done) and isinstance(outcome.result, Sent):
@@ -296,7 +296,7 @@ def _on_uncertain(tx: Tx, rules: Rules, item: OutboxItem, outcome: Uncertain) ->
 
 
 def _on_refused(tx: Tx, rules: Rules, item: OutboxItem, outcome: Refused) -> None:
-    to = outbox.resolve(item)
+    to = claims.resolve(item)
     if outcome.refusal is Refusal.CONFIG:
         tell_misconfigured(tx, rules, item, outcome)
     if outcome.refusal is Refusal.OPTED_OUT and to is not None:
@@ -308,7 +308,7 @@ def _on_refused(tx: Tx, rules: Rules, item: OutboxItem, outcome: Refused) -> Non
 
 def give_back_lapsed(tx: Tx, rules: Rules, *, all_claims: bool = False) -> int:
     """Settle what dead workers left in mid-call: nobody knows what became of it."""
-    found = outbox.lapsed(tx, all_claims=all_claims)
+    found = claims.lapsed(tx, all_claims=all_claims)
     if not found or tx.run_apart(lambda: settle(tx, rules, [(item, DIED) for item in found])):
         return len(found)
     return sum(_give_back(tx, rules, item) for item in found)
@@ -323,7 +323,7 @@ def _give_back(tx: Tx, rules: Rules, item: OutboxItem) -> bool:
 
 def on_overdue(tx: Tx, rules: Rules) -> int:
     """Give accepted messages without a delivered report to their next channel."""
-    found = outbox.overdue(tx)
+    found = claims.overdue(tx)
     for item in found:
         why = "no delivered report in time"
         next_channel(tx, rules, item, why=why, may_have_left=True)

@@ -17,7 +17,7 @@ from bot.domain.reminders import PlanError, plan_of
 from bot.handlers import cards, series
 from bot.handlers.planning import has_no_reader, plan_create, plan_message, void_of
 from bot.handlers.rules import Rules
-from bot.store import ledger, links, outbox, payments, people, showing
+from bot.store import attempts, ledger, links, payments, people, showing, waiting
 from bot.store.engine import Tx
 from channels.base import Address, ChannelName
 
@@ -178,11 +178,11 @@ def cancel_payment(tx: Tx, payment_id: str, *, by: str) -> Payment:
 
 def stop_asking(tx: Tx, payment: Payment, *, why: str) -> None:
     """Cancel every waiting message that asks for this money, and links not yet made."""
-    gone = outbox.cancel_waiting(
+    gone = waiting.cancel_waiting(
         tx, payment_id=payment.id, purposes=ASKING, why=why, with_create=True
     )
     series.take_back(tx, gone)
-    links.drop_planned(tx, payment.id, why=why)
+    attempts.drop_planned(tx, payment.id, why=why)
 
 
 def check_wanted(tx: Tx, payment: Payment, *, approves: bool = False) -> None:
@@ -262,10 +262,10 @@ def _retry_create(
     by: str,
     accepts_risk: bool,
 ) -> Payment:
-    attempts = links.attempts_of(tx, payment.id)
-    if any(attempt.state in ("planned", "sending") for attempt in attempts):
+    earlier = attempts.attempts_of(tx, payment.id)
+    if any(attempt.state in ("planned", "sending") for attempt in earlier):
         raise RequestError("its link is being made right now; nothing to send again yet")
-    if any(attempt.state == "unknown" for attempt in attempts):
+    if any(attempt.state == "unknown" for attempt in earlier):
         may_be_read = not has_no_reader(tx, rules)
         if may_be_read and not accepts_risk:
             raise RequestError(

@@ -8,7 +8,7 @@ from bot.domain.money import Money
 from bot.domain.payment import Alert, Link, Payment
 from bot.handlers.replies import owe_message
 from bot.handlers.rules import Dispatches, Rules
-from bot.store import deliveries, ledger, links, outbox
+from bot.store import attempts, deliveries, ledger, links, outbox
 from bot.store.engine import Tx
 from bot.store.staff import find_active, has_left
 from channels.base import Address, ChannelName
@@ -28,9 +28,9 @@ def has_no_reader(tx: Tx, rules: Rules) -> bool:
 
 def plan_create(
     tx: Tx, rules: Rules, payment: Payment, *, channel: str, at: datetime
-) -> links.Attempt:
+) -> attempts.Attempt:
     """Owe a link: the attempt and its key are on disk before Migo is asked."""
-    attempt = links.plan_attempt(
+    attempt = attempts.plan_attempt(
         tx, payment.id, channel=channel, migo_channel=rules.migo_channels[channel]
     )
     outbox.add(

@@ -27,8 +27,8 @@ from bot.domain.zone_defaults import ZONE_DEFAULTS
 from bot.handlers.handoff import IDLE
 from bot.handlers.rules import Rules
 from bot.store import reminding
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.outbox import OutboxItem
 from bot.store.reminding import Reminded, Series, WaitingRow
 
 

@@ -27,9 +27,9 @@ from bot.handlers.reminder_books import Shelf, owner_of, shelf_of
 from bot.handlers.rules import Rules
 from bot.handlers.series import GIVE_UP, plan, row_of, take_back
 from bot.store import handing, ledger, outbox, reminder_rows, reminding
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
 from bot.store.ledger import Decision
-from bot.store.outbox import OutboxItem
 from bot.store.reminding import Series, Slot
 from channels.base import ChannelName
 

@@ -9,7 +9,7 @@ from bot.handlers import cards
 from bot.handlers.payment import RISK, RequestError, check_wanted, must_read, order_link
 from bot.handlers.planning import has_no_reader
 from bot.handlers.rules import Rules
-from bot.store import ledger, links, outbox, payments
+from bot.store import attempts, ledger, links, payments, waiting
 from bot.store import staff as staff_store
 from bot.store.engine import Tx
 
@@ -21,7 +21,7 @@ def replaceable(tx: Tx, payment: Payment) -> Link:
         RequestError: there is none, and what to do instead.
     """
     check_wanted(tx, payment)
-    if any(each.state in ("planned", "sending") for each in links.attempts_of(tx, payment.id)):
+    if any(each.state in ("planned", "sending") for each in attempts.attempts_of(tx, payment.id)):
         raise RequestError("its link is being made right now; nothing to send again yet")
     link = links.current_link(tx, payment.id)
     if link is None:
@@ -69,7 +69,7 @@ def replace_link(
 def _put_out(tx: Tx, rules: Rules, payment: Payment, link: Link, *, by: str) -> None:
     override_id = ledger.record_override(tx, payment.id, who=by, what="link replaced", wording=RISK)
     # A claim takes a message first and then its link.
-    outbox.cancel_of_link(tx, link.id, why="another link took its place")
+    waiting.cancel_of_link(tx, link.id, why="another link took its place")
     links.supersede(tx, link.id, why=f"replaced by {by}", override_id=override_id)
     # Only now is it sure that nobody claims a first message with it.
     old = links.find_link(tx, link.uid) or link

@@ -13,9 +13,9 @@ from bot.handlers.creation import doubt_create
 from bot.handlers.fallback import NEED_NOT_ARRIVE, decide, tell_undeliverable
 from bot.handlers.rules import Rules
 from bot.handlers.series import GIVE_UP
-from bot.store import links, outbox, reminder_rows
+from bot.store import claims, links, outbox, reminder_rows
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.outbox import OutboxItem
 
 WHY = "the database was restored from a copy; it may have been done since that was made"
 _REMIND_AFTER = timedelta(hours=24)
@@ -37,7 +37,7 @@ def doubt_all(tx: Tx, rules: Rules) -> Doubted:
     come waits for a day.
     """
     creates = messages = 0
-    for item in outbox.owed(tx):
+    for item in claims.owed(tx):
         if item.kind == outbox.CREATE_LINK:
             doubt_create(tx, rules, item, WHY)
             creates += 1

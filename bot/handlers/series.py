@@ -13,7 +13,7 @@ from bot.domain.reminder_book import Book
 from bot.domain.reminders import Planned, Tone
 from bot.handlers.reminder_books import owed_of, shelf_of
 from bot.handlers.rules import Rules
-from bot.store import ledger, outbox, reminder_rows, reminding
+from bot.store import ledger, outbox, reminder_rows, reminding, waiting
 from bot.store.engine import Tx
 from bot.store.reminding import Series
 from channels.base import ChannelName
@@ -157,4 +157,4 @@ def take_back(tx: Tx, outbox_ids: Sequence[int]) -> None:
 
 def cancel_waiting(tx: Tx, payment_id: str, *, why: str) -> None:
     """Cancel what waits of a payment's series."""
-    outbox.cancel_waiting(tx, payment_id=payment_id, purposes=(Purpose.REMINDER,), why=why)
+    waiting.cancel_waiting(tx, payment_id=payment_id, purposes=(Purpose.REMINDER,), why=why)

@@ -20,7 +20,7 @@ from bot.handlers.payment import RequestError, cancel_payment, resend
 from bot.handlers.planning import news_route, plan_message, told_amount
 from bot.handlers.settlement import settle_by_hand
 from bot.handlers.staff_desk import Desk
-from bot.store import ledger, links, sales
+from bot.store import attempts, ledger, links, reported, sales
 from bot.store import staff as staff_store
 
 _LISTED = 10
@@ -99,8 +99,8 @@ def show_qr(desk: Desk, payment: Payment, asked: Asked) -> None:
 
 def _make_link(desk: Desk, payment: Payment) -> bool:
     """See to it that a link is on its way; one to be handed over if none was asked for yet."""
-    attempts = links.attempts_of(desk.tx, payment.id)
-    if any(each.state in ("planned", "sending") for each in attempts):
+    earlier = attempts.attempts_of(desk.tx, payment.id)
+    if any(each.state in ("planned", "sending") for each in earlier):
         desk.say("qr_soon", {"id": payment.id})
         return True
     try:
@@ -134,7 +134,7 @@ def send_receipt(desk: Desk, payment: Payment, asked: Asked) -> None:
 
 def _receipt_of(desk: Desk, payment: Payment, link: Link) -> dict[str, object]:
     """When the money of a link came, and how much where another amount was accepted."""
-    told = links.facts_of(desk.tx, link.uid)
+    told = reported.facts_of(desk.tx, link.uid)
     came_at = min(fact.received_at for fact in told if fact.status is FactStatus.APPROVED)
     amount = told_amount(payment, came_of(payment.money, told))
     return {"paid_at": came_at.isoformat(), **amount}

@@ -8,11 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
 from bot.domain.delivery import Purpose
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
 from bot.store.listed import given
-from bot.store.outbox import OutboxItem, with_link
 from bot.store.rows import bound
 from bot.store.schema import SILENT_DELIVERY, delivery, outbox
+from bot.store.waiting import with_link
 from channels.base import ChannelName, DeliveryState
 
 

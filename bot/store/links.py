@@ -1,38 +1,18 @@
-"""Links at Migo: attempts to make one, what was made, and the facts reported about it."""
+"""Links at Migo: what was made, who may have seen it, and what took its place."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain.money import Money
-from bot.domain.payment import Fact, FactStatus, Link, LinkStatus, PaymentId
+from bot.domain.payment import Link, LinkStatus, PaymentId
+from bot.store.attempts import Attempt
 from bot.store.engine import Tx
 from bot.store.listed import among
 from bot.store.rows import bound, reader
-from bot.store.schema import fact, link, link_attempt
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try to make a link; `channel` is ours, `migo_channel` Migo's word for it."""
-
-    id: int
-    payment_id: PaymentId
-    attempt_no: int
-    channel: str
-    migo_channel: str
-    state: str
-
-
-ATTEMPT_COLUMNS = tuple(
-    link_attempt.c[name]
-    for name in ("id", "payment_id", "attempt_no", "channel", "migo_channel", "state")
-)
-"""What `attempt_of` reads."""
+from bot.store.schema import link, link_attempt
 
 LINK_COLUMNS = tuple(
     link.c[name]
@@ -50,18 +30,6 @@ LINK_COLUMNS = tuple(
     )
 )
 """What `link_of` reads, in the order of its fields."""
-
-
-def attempt_of(row: RowMapping, prefix: str = "") -> Attempt:
-    """Read an attempt from a row that has `ATTEMPT_COLUMNS` under `prefix`."""
-    return Attempt(
-        id=row[f"{prefix}id"],
-        payment_id=PaymentId(row[f"{prefix}payment_id"]),
-        attempt_no=row[f"{prefix}attempt_no"],
-        channel=row[f"{prefix}channel"],
-        migo_channel=row[f"{prefix}migo_channel"],
-        state=row[f"{prefix}state"],
-    )
 
 
 _link_values = reader(LINK_COLUMNS)
@@ -83,119 +51,6 @@ def link_of(row: RowMapping, prefix: str = "", *, attempt_no: int = 0) -> Link:
         LinkStatus(status),
         *when,
     )
-
-
-def plan_attempt(tx: Tx, payment_id: str, *, channel: str, migo_channel: str) -> Attempt:
-    """Write down the next try before anything is asked of Migo."""
-    values: dict[str, object] = {
-        "b_payment": payment_id,
-        "b_channel": channel,
-        "b_migo_channel": migo_channel,
-    }
-    return attempt_of(tx.run(_PLAN_ATTEMPT, values).mappings().one())
-
-
-_earlier = link_attempt.alias()
-_next_no = (
-    sa.select(sa.func.coalesce(sa.func.max(_earlier.c.attempt_no), 0) + 1)
-    .where(_earlier.c.payment_id == sa.bindparam("b_payment"))
-    .scalar_subquery()
-)
-_PLAN_ATTEMPT = (
-    link_attempt.insert()
-    .values(
-        payment_id=sa.bindparam("b_payment"),
-        attempt_no=_next_no,
-        channel=sa.bindparam("b_channel"),
-        migo_channel=sa.bindparam("b_migo_channel"),
-        state="planned",
-    )
-    .returning(link_attempt)
-)
-
-
-def attempts_of(tx: Tx, payment_id: str) -> list[Attempt]:
-    """Every try for a payment, oldest first."""
-    rows = tx.run(
-        sa.select(link_attempt)
-        .where(link_attempt.c.payment_id == payment_id)
-        .order_by(link_attempt.c.attempt_no)
-    )
-    return [attempt_of(row) for row in rows.mappings()]
-
-
-def attempt_with_hint(tx: Tx, uid: str) -> Attempt | None:
-    """The try of unknown end whose answer named this uid, if there is just one."""
-    rows = tx.run(sa.select(link_attempt).where(link_attempt.c.uid_hint == uid).limit(2))
-    found = [attempt_of(row) for row in rows.mappings()]
-    return found[0] if len(found) == 1 else None
-
-
-def start_attempts(tx: Tx, attempt_ids: Sequence[int]) -> None:
-    """Say that Migo is being asked now; a second one in flight for a payment is refused.
-
-    Raises:
-        sqlalchemy.exc.IntegrityError: another attempt of the same payment is in flight.
-    """
-    tx.run(_START, {"b_ids": list(attempt_ids), "b_now": tx.now})
-
-
-_START = (
-    link_attempt.update()
-    .where(among(link_attempt.c.id, "b_ids"), link_attempt.c.state == "planned")
-    .values(state="sending", started_at=bound(link_attempt.c.started_at, "now"))
-)
-
-
-def end_attempt(
-    tx: Tx,
-    attempt_id: int,
-    state: str,
-    *,
-    error_key: str | None = None,
-    uid_hint: str | None = None,
-) -> None:
-    """End a try as `created`, `refused`, `unknown` or `dropped`, or give it back as `planned`."""
-    tx.run(
-        _END_ATTEMPT,
-        {
-            "b_id": attempt_id,
-            "b_state": state,
-            "b_now": tx.now,
-            "b_error_key": None if error_key is None else error_key[:64],
-            "b_uid_hint": None if uid_hint is None else uid_hint[:200],
-        },
-    )
-
-
-_END_ATTEMPT = (
-    link_attempt.update()
-    .where(link_attempt.c.id == bound(link_attempt.c.id))
-    .values(
-        state=bound(link_attempt.c.state),
-        ended_at=bound(link_attempt.c.ended_at, "now"),
-        error_key=bound(link_attempt.c.error_key),
-        uid_hint=bound(link_attempt.c.uid_hint),
-    )
-)
-
-
-def drop_planned(tx: Tx, payment_id: str, *, why: str) -> None:
-    """Give up the tries of a payment that Migo was not asked for yet."""
-    tx.run(_DROP_PLANNED, {"b_payment": payment_id, "b_now": tx.now, "b_why": why[:64]})
-
-
-_DROP_PLANNED = (
-    link_attempt.update()
-    .where(
-        link_attempt.c.payment_id == sa.bindparam("b_payment"), link_attempt.c.state == "planned"
-    )
-    .values(
-        state="dropped",
-        ended_at=sa.bindparam("b_now", type_=link_attempt.c.ended_at.type),
-        error_key=sa.bindparam("b_why"),
-    )
-)
 
 
 def insert_link(tx: Tx, attempt: Attempt, *, uid: str, reference: str | None, url: str) -> Link:
@@ -366,169 +221,4 @@ def set_status(tx: Tx, link_id: int, status: LinkStatus) -> None:
 
 _SET_STATUS = (
     link.update().where(link.c.id == sa.bindparam("b_id")).values(status=sa.bindparam("b_status"))
-)
-
-
-@dataclass(frozen=True, slots=True)
-class NewFact:
-    """What a callback says, ready to be kept."""
-
-    uid: str
-    status: FactStatus
-    raw_status: str
-    money: Money | None
-    body_hash: str
-    external_id: str | None
-    reference: str | None
-    inbox_id: int
-    payment_id: str | None
-    received_at: datetime
-
-
-def add_fact(tx: Tx, new: NewFact) -> bool:
-    """Keep a fact; False if the same bytes about the same uid are known."""
-    row: dict[str, object] = {
-        "uid": new.uid,
-        "status": new.status.value,
-        "raw_status": new.raw_status[:200],
-        "amount_minor": None if new.money is None else new.money.minor,
-        "currency": None if new.money is None else new.money.currency,
-        "body_hash": new.body_hash,
-        "external_id": new.external_id,
-        "reference": new.reference,
-        "inbox_id": new.inbox_id,
-        "payment_id": new.payment_id,
-        "received_at": new.received_at,
-        "look_at": new.received_at,
-    }
-    return bool(tx.insert_ignoring(fact, [row], conflict=["uid", "body_hash"]))
-
-
-def facts_of(tx: Tx, uid: str) -> list[Fact]:
-    """Everything Migo reported about a uid."""
-    return [_fact_of(row) for row in tx.run(_FACTS_OF, {"b_uid": uid}).mappings()]
-
-
-_FACTS_OF = sa.select(fact).where(fact.c.uid == sa.bindparam("b_uid")).order_by(fact.c.id)
-
-
-def accept_fact(tx: Tx, uid: str, body_hash: str, *, override_id: int) -> int:
-    """Take a fact though its amount is not the one asked for; give the inbox row that told it."""
-    result = tx.run(
-        fact.update()
-        .where(fact.c.uid == uid, fact.c.body_hash == body_hash)
-        .values(accepted_by=override_id)
-        .returning(fact.c.inbox_id)
-    )
-    return int(result.scalar_one())
-
-
-def accepted_money(tx: Tx, payment_id: str) -> Money | None:
-    """What a person accepted for a payment instead of what was asked for, the newest."""
-    statement = (
-        sa.select(fact)
-        .where(fact.c.payment_id == payment_id, fact.c.accepted_by.is_not(None))
-        .order_by(fact.c.accepted_by.desc())
-        .limit(1)
-    )
-    row = tx.run(statement).mappings().first()
-    return None if row is None else _money_of(row)
-
-
-def _fact_of(row: RowMapping) -> Fact:
-    return Fact(
-        uid=row["uid"],
-        status=FactStatus(row["status"]),
-        money=_money_of(row),
-        body_hash=row["body_hash"],
-        received_at=row["received_at"],
-        is_accepted=row["accepted_by"] is not None,
-    )
-
-
-def _money_of(row: RowMapping) -> Money | None:
-    if row["amount_minor"] is None or row["currency"] is None:
-        return None
-    return Money(row["amount_minor"], row["currency"])
-
-
-@dataclass(frozen=True, slots=True)
-class ParkedFact:
-    """A fact about a uid that no link of ours has."""
-
-    id: int
-    uid: str
-    external_id: str | None
-    reference: str | None
-    money: Money | None
-    inbox_id: int
-    received_at: datetime
-
-
-def parked_facts(tx: Tx, *, older_than: timedelta, limit: int) -> list[ParkedFact]:
-    """Facts that belong to no payment yet and are to be looked at now, longest due first."""
-    statement = (
-        sa.select(fact)
-        .where(
-            fact.c.payment_id.is_(None),
-            fact.c.look_at <= tx.now,
-            fact.c.received_at <= tx.now - older_than,
-        )
-        .order_by(fact.c.look_at)
-        .limit(limit)
-    )
-    return [
-        ParkedFact(
-            id=row["id"],
-            uid=row["uid"],
-            external_id=row["external_id"],
-            reference=row["reference"],
-            money=_money_of(row),
-            inbox_id=row["inbox_id"],
-            received_at=row["received_at"],
-        )
-        for row in tx.run(statement).mappings()
-    ]
-
-
-def look_later(tx: Tx, when: Mapping[int, datetime]) -> None:
-    """Say for each of these parked facts when it is to be looked at again."""
-    tx.run_many(_LOOK_LATER, [{"b_id": each, "b_at": at} for each, at in when.items()])
-
-
-_LOOK_LATER = (
-    fact.update()
-    .where(fact.c.id == sa.bindparam("b_id"), fact.c.payment_id.is_(None))
-    .values(look_at=sa.bindparam("b_at", type_=fact.c.look_at.type))
-)
-
-
-def look_now(tx: Tx, *, external_id: str, uid: str | None) -> None:
-    """Have parked facts looked at that may be of an attempt of which we just learnt something."""
-    tx.run(_LOOK_NOW, {"b_external_id": external_id, "b_now": tx.now})
-    if uid is not None:
-        tx.run(_LOOK_NOW_BY_UID, {"b_uid": uid, "b_now": tx.now})
-
-
-_parked_now = (
-    fact.update().where(fact.c.payment_id.is_(None)).values(look_at=bound(fact.c.look_at, "now"))
-)
-_LOOK_NOW = _parked_now.where(fact.c.external_id == bound(fact.c.external_id))
-_LOOK_NOW_BY_UID = _parked_now.where(fact.c.uid == bound(fact.c.uid))
-
-
-def rename_facts(tx: Tx, uid: str, link_uid: str) -> None:
-    """Give the parked facts about a uid to the link that they turned out to mean."""
-    tx.run(fact.update().where(fact.c.uid == uid, fact.c.payment_id.is_(None)).values(uid=link_uid))
-
-
-def adopt_facts(tx: Tx, uid: str, payment_id: str) -> int:
-    """Give the parked facts about a uid to the payment they belong to."""
-    return tx.run(_ADOPT_FACTS, {"b_uid": uid, "b_payment_id": payment_id}).rowcount
-
-
-_ADOPT_FACTS = (
-    fact.update()
-    .where(fact.c.uid == bound(fact.c.uid), fact.c.payment_id.is_(None))
-    .values(payment_id=bound(fact.c.payment_id))
 )

@@ -118,7 +118,7 @@ def _closed(row: RowMapping) -> dict[str, str]:
 
 
 def _reach(channel: ChannelName) -> "sa.Label[str | None]":
-    """Of the address to which a message over this channel would go, as `outbox.target` says."""
+    """Of the address to which a message over this channel would go, as `claims.target` says."""
     known = sa.select(address.c.reach).where(address.c.channel == channel.value)
     if channel is ChannelName.TELEGRAM:
         newest = (address.c.last_inbound_at.desc().nulls_last(), address.c.id.desc())

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from bot.store.claims import target
 from bot.store.engine import Tx
-from bot.store.outbox import target
 from bot.store.schema import customer, outbox
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bot.domain.money import Money
 from bot.domain.payment import MOVES, LinkStatus, PaymentStatus, came_of, fold_link
-from bot.store import links
+from bot.store import reported
 from bot.store.engine import Tx
 from bot.store.schema import alert, fact, ledger, link, outbox, override, payment
 
@@ -33,7 +33,7 @@ def _check_links(tx: Tx, ever_paid: set[str]) -> None:
     money = {row.id: Money(row.amount_minor, row.currency) for row in tx.run(sa.select(payment))}
     exposed: Counter[str] = Counter()
     for row in tx.run(sa.select(link)):
-        fold = fold_link(money[row.payment_id], links.facts_of(tx, row.uid))
+        fold = fold_link(money[row.payment_id], reported.facts_of(tx, row.uid))
         assert LinkStatus(row.status) is fold.status, f"I2: {row.uid}"
         if fold.status is LinkStatus.PAID:
             ever_paid.add(row.uid)
@@ -168,7 +168,7 @@ def _check_amounts(tx: Tx) -> None:
     )
     for row in paid.all():
         asked = Money(row.amount_minor, row.currency)
-        came = came_of(asked, links.facts_of(tx, row.uid))
+        came = came_of(asked, reported.facts_of(tx, row.uid))
         assert came is not None
         entries = tx.run(
             sa.select(ledger.c.amount_minor, ledger.c.currency).where(

@@ -29,9 +29,10 @@ from bot.handlers.planning import plan_message
 from bot.handlers.replacement import replace_link
 from bot.handlers.rules import Dispatches
 from bot.holding import LEASE
-from bot.store import inbox, links, outbox, payments, people
+from bot.store import claims, inbox, links, outbox, payments, people, reported
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.outbox import LANES, OutboxItem
+from bot.store.outbox import LANES
 from bot.store.schema import link_attempt, metadata
 from channels.base import Address, ChannelName, DeliveryReport, DeliveryState, Refusal
 from tests.contract.books_invariants import check_books
@@ -202,7 +203,7 @@ class Books(RuleBasedStateMachine):
         self.clock.now += LEASE + timedelta(seconds=1)
         with self.tx() as tx:
             outgoing.give_back_lapsed(tx, self.merchant)
-            assert outbox.lapsed(tx, all_claims=True) == []
+            assert claims.lapsed(tx, all_claims=True) == []
 
     def settle_late(self) -> None:
         """I8: a worker without its claim changes nothing."""
@@ -247,7 +248,7 @@ class Books(RuleBasedStateMachine):
                 sa.select(link_attempt.c.id).where(link_attempt.c.state == "unknown")
             ).scalars()
             parked = {
-                each.uid for each in links.parked_facts(tx, older_than=timedelta(0), limit=99)
+                each.uid for each in reported.parked_facts(tx, older_than=timedelta(0), limit=99)
             }
             assert not parked & {f"u{each}" for each in adoptable}
 

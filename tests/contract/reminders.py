@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from bot.domain.delivery import Done, LinkMade, Outcome, Purpose, Sent
 from bot.domain.payment import Payment
 from bot.store import outbox
-from bot.store.outbox import MIGO_LANE, OutboxItem
+from bot.store.claims import OutboxItem
+from bot.store.outbox import MIGO_LANE
 from channels.base import ChannelName, DeliveryState
 from tests.contract.world import World
 

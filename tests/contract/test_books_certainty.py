@@ -16,7 +16,7 @@ from bot.domain.payment import Alert, FactStatus, PaymentStatus
 from bot.handlers import delivery, outgoing
 from bot.handlers.planning import MIGO
 from bot.store import ledger
-from bot.store.outbox import OutboxItem
+from bot.store.claims import OutboxItem
 from channels.base import DeliveryReport, DeliveryState, Refusal
 from tests.contract.world import World
 

@@ -10,7 +10,7 @@ from bot.domain.payment import Alert, FactStatus, PaymentStatus
 from bot.handlers import facts, refunds
 from bot.handlers import payment as payment_handler
 from bot.handlers.rules import Dispatches
-from bot.store import links
+from bot.store import reported
 from bot.store.engine import Tx
 from channels.base import DeliveryState
 from tests.contract.world import ASKED, World, report
@@ -254,7 +254,7 @@ async def test_a_sweep_has_an_end_and_comes_back_later_the_older_a_fact_is(world
             report(tx, world.rules, f"stranger {number}", APPROVED, ASKED, f"body {number}")
 
     def due(tx: Tx) -> int:
-        return len(links.parked_facts(tx, older_than=timedelta(seconds=20), limit=999))
+        return len(reported.parked_facts(tx, older_than=timedelta(seconds=20), limit=999))
 
     await world.run(many)
     for told in (200, 250):

@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.delivery import Found, Uncertain
 from bot.handlers import outgoing
-from bot.store.outbox import OutboxItem
+from bot.store.claims import OutboxItem
 from tests.contract.world import World
 
 

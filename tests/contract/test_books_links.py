@@ -20,13 +20,13 @@ from bot.handlers import payment as payment_handler
 from bot.handlers.payment import ConflictError, RequestError
 from bot.handlers.rules import Dispatches
 from bot.holding import LEASE
-from bot.store import links, outbox
+from bot.store import attempts, outbox
 from bot.store.payments import TakenError
 from tests.contract.world import World
 
 
-async def attempts(world: World, payment_id: str) -> list[str]:
-    found = await world.run(lambda tx: links.attempts_of(tx, payment_id))
+async def states_of_attempts(world: World, payment_id: str) -> list[str]:
+    found = await world.run(lambda tx: attempts.attempts_of(tx, payment_id))
     return [each.state for each in found]
 
 
@@ -36,11 +36,11 @@ async def end_create(world: World, outcome: Outcome) -> None:
 
 async def test_a_made_link_is_owed_to_the_customer(world: World) -> None:
     made = await world.create()
-    assert await attempts(world, made.id) == ["planned"]
+    assert await states_of_attempts(world, made.id) == ["planned"]
     item = await world.claim_one("migo")
-    assert await attempts(world, made.id) == ["sending"]
+    assert await states_of_attempts(world, made.id) == ["sending"]
     await world.settle(item, Done(LinkMade("u1", None, "https://pay.example/u1")))
-    assert await attempts(world, made.id) == ["created"]
+    assert await states_of_attempts(world, made.id) == ["created"]
     assert await world.status(made.id) is PaymentStatus.LINKED
     assert await world.links(made.id) == [("u1", False, False)]
     assert [row.status for row in await world.outbox(made.id, "link")] == ["pending"]
@@ -64,9 +64,9 @@ async def test_surely_not_made_is_tried_again_in_the_same_attempt(world: World) 
         waits.append((due - world.clock.now).total_seconds())
         world.clock.now = due
     assert waits == [1, 5, 30, 300, 300]
-    assert await attempts(world, made.id) == ["planned"]
+    assert await states_of_attempts(world, made.id) == ["planned"]
     await world.make_link("u1")
-    assert await attempts(world, made.id) == ["created"]
+    assert await states_of_attempts(world, made.id) == ["created"]
 
 
 async def test_the_delay_that_migo_names_is_kept(world: World) -> None:
@@ -83,7 +83,7 @@ async def test_after_a_day_without_migo_a_person_is_told(world: World) -> None:
     await end_create(world, RetryLater("no connection"))
     assert await world.status(made.id) is PaymentStatus.HELD
     assert await world.alerts() == [Alert.CREATE_REFUSED]
-    assert await attempts(world, made.id) == ["refused"]
+    assert await states_of_attempts(world, made.id) == ["refused"]
 
 
 async def test_a_refusal_is_told_and_not_repeated(world: World) -> None:
@@ -117,7 +117,7 @@ async def test_an_unknown_end_is_a_persons_decision_where_migo_may_write_to_the_
     assert await world.status(made.id) is PaymentStatus.REQUESTED
     assert (await world.read(made.id)).is_multi_link
     await world.make_link("u2")
-    assert await attempts(world, made.id) == ["unknown", "created"]
+    assert await states_of_attempts(world, made.id) == ["unknown", "created"]
 
 
 async def resend(world: World, payment_id: str, *, accepts_risk: bool = False) -> None:
@@ -140,7 +140,7 @@ async def test_an_unknown_end_is_tried_three_times_where_an_orphan_has_no_reader
         world.clock.advance(seconds=0.001)
     assert await world.alerts() == []
     await end_create(world, Uncertain("timed out"))
-    assert await attempts(world, made.id) == ["unknown"] * 3
+    assert await states_of_attempts(world, made.id) == ["unknown"] * 3
     assert await world.status(made.id) is PaymentStatus.HELD
     assert await world.alerts() == [Alert.CREATE_UNKNOWN]
     world.clock.advance(days=1)
@@ -180,7 +180,7 @@ async def test_a_create_whose_worker_died_is_unknown(world: World) -> None:
     await world.claim_one("migo")
     world.clock.advance(seconds=LEASE.total_seconds() + 1)
     assert await give_back(world) == 1
-    assert await attempts(world, made.id) == ["unknown", "planned"]
+    assert await states_of_attempts(world, made.id) == ["unknown", "planned"]
     assert await give_back(world) == 0
 
 
@@ -195,7 +195,7 @@ async def test_a_late_answer_changes_nothing(world: World) -> None:
     await give_back(world)
     await world.settle(late, Done(LinkMade("u1", None, "https://pay.example/u1")))
     assert await world.links(made.id) == []
-    assert await attempts(world, made.id) == ["unknown", "planned"]
+    assert await states_of_attempts(world, made.id) == ["unknown", "planned"]
 
 
 async def test_a_uid_given_twice_is_held_for_a_person(world: World) -> None:
@@ -204,7 +204,7 @@ async def test_a_uid_given_twice_is_held_for_a_person(world: World) -> None:
     other = await world.create()
     await world.make_link("u1")
     assert await world.links(other.id) == []
-    assert await attempts(world, other.id) == ["unknown"]
+    assert await states_of_attempts(world, other.id) == ["unknown"]
     assert await world.alerts() == [Alert.CREATE_UNKNOWN]
 
 
@@ -212,7 +212,7 @@ async def test_a_link_that_nobody_wants_any_more_is_not_asked_for(world: World) 
     made = await world.create()
     await cancel(world, made.id)
     assert await world.claim("migo") == []
-    assert await attempts(world, made.id) == ["dropped"]
+    assert await states_of_attempts(world, made.id) == ["dropped"]
 
 
 async def cancel(world: World, payment_id: str) -> None:
@@ -248,8 +248,8 @@ async def test_a_cancelled_payment_stays_cancelled_however_the_create_ends(
     assert await world.alerts() == alerts
     world.clock.advance(days=1)
     assert await world.claim("migo") == []
-    assert "sending" not in await attempts(world, made.id)
-    assert "planned" not in await attempts(world, made.id)
+    assert "sending" not in await states_of_attempts(world, made.id)
+    assert "planned" not in await states_of_attempts(world, made.id)
 
 
 async def test_one_batch_with_a_payment_that_moved_settles_the_others_too(world: World) -> None:
@@ -278,7 +278,7 @@ async def test_an_expired_payment_without_a_link_can_be_asked_for_again(world: W
     made = await world.create(send_at=world.clock.now + timedelta(days=30))
     world.clock.advance(days=38)
     assert await world.run(payment_handler.expire_payments) == 1
-    assert await attempts(world, made.id) == ["dropped"]
+    assert await states_of_attempts(world, made.id) == ["dropped"]
     await resend(world, made.id)
     assert await world.status(made.id) is PaymentStatus.REQUESTED
     assert await world.run(payment_handler.expire_payments) == 0

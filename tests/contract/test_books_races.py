@@ -19,9 +19,9 @@ from bot.handlers.payment import RequestError
 from bot.handlers.planning import plan_message
 from bot.handlers.rules import Dispatches
 from bot.holding import LEASE
-from bot.store import links, people
+from bot.store import attempts, links, people
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.outbox import OutboxItem
 from channels.base import DeliveryReport, DeliveryState, Refusal
 from tests.contract.holding import WAIT_S, Work, booking_held, claim_held
 from tests.contract.world import ASKED, World, report
@@ -93,7 +93,7 @@ def reporting(world: World, word: DeliveryReport) -> Work:
 
 
 def second_link(tx: Tx, payment_id: str, uid: str) -> list[int]:
-    attempt = links.plan_attempt(tx, payment_id, channel="sms", migo_channel="sms")
+    attempt = attempts.plan_attempt(tx, payment_id, channel="sms", migo_channel="sms")
     links.insert_link(tx, attempt, uid=uid, reference=None, url="https://x/2")
     return [link.id for link in links.links_of(tx, payment_id)]
 

@@ -9,7 +9,7 @@ from bot.handlers import chat
 from bot.handlers.planning import plan_message, tell_staff
 from bot.handlers.rules import Dispatches
 from bot.store import people
-from bot.store.outbox import OutboxItem
+from bot.store.claims import OutboxItem
 from channels.base import (
     Address,
     ChannelName,

@@ -9,8 +9,8 @@ from bot.domain.payment import FactStatus
 from bot.handlers import outgoing
 from bot.holding import LEASE
 from bot.store import inbox, leases
+from bot.store.claims import OutboxItem
 from bot.store.engine import Store
-from bot.store.outbox import OutboxItem
 from bot.store.server_time import machine_time
 from tests.contract.world import Clock, World
 

@@ -7,15 +7,16 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.domain.money import Money
 from bot.domain.payment import FactStatus, LinkStatus
-from bot.store import inbox, ledger, links
+from bot.store import attempts, inbox, ledger, links, reported
+from bot.store.attempts import Attempt
 from bot.store.engine import Tx
-from bot.store.links import Attempt, NewFact
+from bot.store.reported import NewFact
 from tests.contract.world import ASKED, START, World
 
 
 async def planned(world: World, payment_id: str) -> Attempt:
     return await world.run(
-        lambda tx: links.plan_attempt(tx, payment_id, channel="sms", migo_channel="sms")
+        lambda tx: attempts.plan_attempt(tx, payment_id, channel="sms", migo_channel="sms")
     )
 
 
@@ -36,7 +37,7 @@ async def test_attempts_are_numbered(world: World) -> None:
     payment = await world.create()
     for _ in range(2):
         await planned(world, payment.id)
-    found = await world.run(lambda tx: links.attempts_of(tx, payment.id))
+    found = await world.run(lambda tx: attempts.attempts_of(tx, payment.id))
     assert [(each.attempt_no, each.state) for each in found] == [
         (1, "planned"),
         (2, "planned"),
@@ -48,11 +49,11 @@ async def test_a_second_attempt_in_flight_is_refused(world: World) -> None:
     payment, other = await world.create(), await world.create()
     first, second = await planned(world, payment.id), await planned(world, payment.id)
     elsewhere = await planned(world, other.id)
-    await world.run(lambda tx: links.start_attempts(tx, [first.id, elsewhere.id]))
+    await world.run(lambda tx: attempts.start_attempts(tx, [first.id, elsewhere.id]))
     with pytest.raises(IntegrityError):
-        await world.run(lambda tx: links.start_attempts(tx, [second.id]))
-    await world.run(lambda tx: links.end_attempt(tx, first.id, "unknown"))
-    await world.run(lambda tx: links.start_attempts(tx, [second.id]))
+        await world.run(lambda tx: attempts.start_attempts(tx, [second.id]))
+    await world.run(lambda tx: attempts.end_attempt(tx, first.id, "unknown"))
+    await world.run(lambda tx: attempts.start_attempts(tx, [second.id]))
 
 
 async def test_a_second_exposed_link_is_refused_by_the_database(world: World) -> None:
@@ -166,30 +167,30 @@ async def test_the_same_bytes_about_a_uid_are_one_fact(world: World) -> None:
 
     def adding(tx: Tx) -> list[bool]:
         return [
-            links.add_fact(tx, new_fact(tx, uid, name, payment.id, ASKED))
+            reported.add_fact(tx, new_fact(tx, uid, name, payment.id, ASKED))
             for uid, name in (("u1", "a"), ("u1", "a"), ("u1", "b"), ("u2", "a"))
         ]
 
     assert await world.run(adding) == [True, False, True, True]
-    facts = await world.run(lambda tx: links.facts_of(tx, "u1"))
+    facts = await world.run(lambda tx: reported.facts_of(tx, "u1"))
     assert [(each.body_hash, each.money) for each in facts] == [("a", ASKED), ("b", ASKED)]
-    assert len(await world.run(lambda tx: links.facts_of(tx, "u2"))) == 1
+    assert len(await world.run(lambda tx: reported.facts_of(tx, "u2"))) == 1
 
 
 async def test_a_fact_may_have_no_amount(world: World) -> None:
-    await world.run(lambda tx: links.add_fact(tx, new_fact(tx, "u1", "a", None, None)))
-    [fact] = await world.run(lambda tx: links.facts_of(tx, "u1"))
+    await world.run(lambda tx: reported.add_fact(tx, new_fact(tx, "u1", "a", None, None)))
+    [fact] = await world.run(lambda tx: reported.facts_of(tx, "u1"))
     assert (fact.money, fact.is_accepted, fact.received_at) == (None, False, START)
 
 
 async def test_parked_facts_wait_until_they_are_adopted(world: World) -> None:
     payment = await world.create()
-    await world.run(lambda tx: links.add_fact(tx, new_fact(tx, "u1", "a", None, ASKED)))
+    await world.run(lambda tx: reported.add_fact(tx, new_fact(tx, "u1", "a", None, ASKED)))
     world.clock.advance(seconds=30)
     half, whole = timedelta(seconds=31), timedelta(seconds=30)
-    assert await world.run(lambda tx: links.parked_facts(tx, older_than=half, limit=9)) == []
-    [parked] = await world.run(lambda tx: links.parked_facts(tx, older_than=whole, limit=9))
+    assert await world.run(lambda tx: reported.parked_facts(tx, older_than=half, limit=9)) == []
+    [parked] = await world.run(lambda tx: reported.parked_facts(tx, older_than=whole, limit=9))
     assert (parked.uid, parked.money) == ("u1", ASKED)
-    assert await world.run(lambda tx: links.adopt_facts(tx, "u1", payment.id)) == 1
-    assert await world.run(lambda tx: links.adopt_facts(tx, "u1", payment.id)) == 0
-    assert await world.run(lambda tx: links.parked_facts(tx, older_than=whole, limit=9)) == []
+    assert await world.run(lambda tx: reported.adopt_facts(tx, "u1", payment.id)) == 1
+    assert await world.run(lambda tx: reported.adopt_facts(tx, "u1", payment.id)) == 0
+    assert await world.run(lambda tx: reported.parked_facts(tx, older_than=whole, limit=9)) == []

@@ -7,9 +7,10 @@ import pytest
 
 from bot.domain.delivery import Purpose
 from bot.holding import LEASE
-from bot.store import outbox, people, showing
+from bot.store import claims, outbox, people, showing, waiting
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.outbox import NewItem, OutboxItem
+from bot.store.outbox import NewItem
 from channels.base import Address, ChannelName
 from tests.contract.world import PHONE, START, World
 
@@ -39,7 +40,7 @@ async def add(world: World, *items: NewItem) -> list[int]:
 
 async def take(world: World, token: str, limit: int = 10, lane: str = "sms") -> list[OutboxItem]:
     return await world.run(
-        lambda tx: outbox.take(tx, lane=lane, limit=limit, lease=LEASE, token=token, worker="w")
+        lambda tx: claims.take(tx, lane=lane, limit=limit, lease=LEASE, token=token, worker="w")
     )
 
 
@@ -94,12 +95,12 @@ async def test_a_try_is_counted_in_the_claim(world: World) -> None:
 async def test_only_the_claims_token_may_settle(world: World) -> None:
     await add(world, reply("a"))
     [stale] = await take(world, "first")
-    assert await world.run(lambda tx: outbox.still_mine(tx, [stale])) == {stale.id}
+    assert await world.run(lambda tx: claims.still_mine(tx, [stale])) == {stale.id}
     await world.run(lambda tx: outbox.again(tx, stale.id, at=START, error="lapsed"))
-    assert await world.run(lambda tx: outbox.still_mine(tx, [stale])) == set()
+    assert await world.run(lambda tx: claims.still_mine(tx, [stale])) == set()
     [fresh] = await take(world, "second")
-    assert await world.run(lambda tx: outbox.still_mine(tx, [stale])) == set()
-    assert await world.run(lambda tx: outbox.still_mine(tx, [fresh])) == {fresh.id}
+    assert await world.run(lambda tx: claims.still_mine(tx, [stale])) == set()
+    assert await world.run(lambda tx: claims.still_mine(tx, [fresh])) == {fresh.id}
 
 
 @pytest.mark.postgres
@@ -119,10 +120,10 @@ async def test_lapsed_claims_are_found_and_only_they(world: World) -> None:
     await take(world, "dead", limit=1)
     world.clock.advance(seconds=LEASE.total_seconds())
     await take(world, "alive")
-    assert await world.run(outbox.lapsed) == []
+    assert await world.run(claims.lapsed) == []
     world.clock.advance(seconds=1)
-    assert [item.key for item in await world.run(outbox.lapsed)] == ["a"]
-    both = await world.run(lambda tx: outbox.lapsed(tx, all_claims=True))
+    assert [item.key for item in await world.run(claims.lapsed)] == ["a"]
+    both = await world.run(lambda tx: claims.lapsed(tx, all_claims=True))
     assert [item.key for item in both] == ["a", "b"]
 
 
@@ -156,7 +157,7 @@ async def test_a_claim_reads_all_that_sending_needs(world: World) -> None:
     assert (item.payment.id, item.payment.money.minor) == (payment.id, 15000)
     assert (item.customer.name, item.customer.phone) == ("Ana", PHONE)
     assert (item.link.uid, item.link.url) == ("u1", "https://pay.example/u1")
-    assert outbox.resolve(item) == Address(ChannelName.EMAIL, "ana@example.com")
+    assert claims.resolve(item) == Address(ChannelName.EMAIL, "ana@example.com")
     assert (item.route_left, item.reach, item.last_inbound_at) == (("sms",), "ok", None)
 
 
@@ -202,7 +203,7 @@ async def test_cancelling_leaves_what_is_being_sent(world: World) -> None:
         )
     )
     gone = await world.run(
-        lambda tx: outbox.cancel_waiting(
+        lambda tx: waiting.cancel_waiting(
             tx, payment_id=payment.id, purposes=(Purpose.LINK, Purpose.REMINDER), why="paid"
         )
     )
@@ -214,7 +215,7 @@ async def test_cancelling_leaves_what_is_being_sent(world: World) -> None:
         "reminder": "cancelled",
         "receipt": "pending",
     }
-    assert await world.run(lambda tx: outbox.still_mine(tx, [sending])) == {sending.id}
+    assert await world.run(lambda tx: claims.still_mine(tx, [sending])) == {sending.id}
 
 
 async def test_what_had_no_address_is_sent_once_there_is_one(world: World) -> None:
@@ -228,7 +229,7 @@ async def test_what_had_no_address_is_sent_once_there_is_one(world: World) -> No
     await world.run(lambda tx: people.bind(tx, payment.customer_id, chat))
 
     def revive(tx: Tx) -> int:
-        return outbox.revive(tx, customer_id=payment.customer_id, channel=ChannelName.TELEGRAM)
+        return waiting.revive(tx, customer_id=payment.customer_id, channel=ChannelName.TELEGRAM)
 
     assert await world.run(revive) == 1
     assert await world.run(revive) == 0
@@ -242,7 +243,7 @@ async def test_what_was_refused_there_is_not_revived(world: World) -> None:
     await world.select("update outbox set customer_id = null returning id")
     customer = await world.run(lambda tx: people.upsert_customer(tx, phone=PHONE))
     await world.select("update outbox set customer_id = :id returning id", id=customer.id)
-    assert await world.run(lambda tx: outbox.revive(tx, customer_id=customer.id, channel=SMS)) == 0
+    assert await world.run(lambda tx: waiting.revive(tx, customer_id=customer.id, channel=SMS)) == 0
 
 
 async def test_figures(world: World) -> None:
@@ -260,8 +261,8 @@ async def test_figures(world: World) -> None:
 
 
 async def test_an_unknown_row_is_none(world: World) -> None:
-    assert await world.run(lambda tx: outbox.read(tx, 404)) is None
+    assert await world.run(lambda tx: claims.read(tx, 404)) is None
     [made] = await add(world, reply("a"))
-    found = await world.run(lambda tx: outbox.read(tx, made))
+    found = await world.run(lambda tx: claims.read(tx, made))
     assert found is not None
     assert found.key == "a"

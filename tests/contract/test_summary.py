@@ -7,9 +7,9 @@ import pytest
 
 from bot.domain.payment import FactStatus
 from bot.handlers import summary
-from bot.store import outbox
+from bot.store import claims
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.outbox import OutboxItem
 from tests.contract.world import World
 
 ZONE = "America/Guatemala"
@@ -30,7 +30,7 @@ async def told(world: World) -> list[OutboxItem]:
     rows = await world.select("select id from outbox where key like 'summary:%' order by id")
 
     def read(tx: Tx) -> list[OutboxItem]:
-        found = [outbox.read(tx, int(str(row[0]))) for row in rows]
+        found = [claims.read(tx, int(str(row[0]))) for row in rows]
         return [item for item in found if item is not None]
 
     return await world.run(read)

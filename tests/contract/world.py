@@ -22,8 +22,9 @@ from bot.handlers.rules import Dispatches, Rules
 from bot.holding import LEASE
 from bot.recurrence import next_slot
 from bot.store import inbox, ledger, links, payments, showing
+from bot.store.claims import OutboxItem
 from bot.store.engine import Store, Tx
-from bot.store.outbox import MIGO_LANE, OutboxItem
+from bot.store.outbox import MIGO_LANE
 from channels.base import ChannelName, DeliveryReport, DeliveryState, Refusal
 
 _Result = TypeVar("_Result")

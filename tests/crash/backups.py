@@ -16,7 +16,7 @@ from pathlib import Path
 from bot.app import utc_now
 from bot.domain.delivery import Purpose
 from bot.handlers.restoring import doubt_all
-from bot.store import outbox
+from bot.store import claims
 from bot.store.engine import Store
 from bot.store.migrate import migrate
 from tests.contract.books_invariants import check_books
@@ -107,7 +107,7 @@ class DumpedDatabase(Afflicted):
             await store.transact(lambda tx: check_books(tx, set()))
             await store.transact(lambda tx: doubt_all(tx, rules))
             await store.transact(lambda tx: check_books(tx, set()))
-            owed = await store.transact(outbox.owed)
+            owed = await store.transact(claims.owed)
             self._tally.broken += [
                 f"would be done again: {item.key}"
                 for item in owed

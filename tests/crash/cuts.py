@@ -20,8 +20,8 @@ from bot.dispatcher import Dispatcher
 from bot.domain.delivery import Outcome
 from bot.handlers import facts, outgoing
 from bot.store import inbox
+from bot.store.claims import OutboxItem
 from bot.store.engine import Store, Tx
-from bot.store.outbox import OutboxItem
 
 CALLBACK = ("callback stored", "callback claimed", "callback handled", "callback booked")
 """The third cuts before the commit, the others after theirs."""

@@ -19,10 +19,10 @@ from bot.handlers.planning import plan_message
 from bot.migo import callback as migo_callback
 from bot.migo import decode_amount
 from bot.relay import Relay
-from bot.store import links, outbox, payments
+from bot.store import claims, links, payments, waiting
 from bot.store import schedules as schedule_store
+from bot.store.claims import OutboxItem
 from bot.store.engine import Store, Tx
-from bot.store.outbox import OutboxItem
 from tests.contract import test_books_races as races_suite
 from tests.crash import mortal, powerloss
 
@@ -103,12 +103,12 @@ def no_slot_key(patch: Patch) -> None:
 
 
 def money_leaves_reminders(patch: Patch) -> None:
-    cancel = outbox.cancel_waiting
+    cancel = waiting.cancel_waiting
 
     def others(tx: Tx, *, purposes: Collection[Purpose], **how: Any) -> list[int]:
         return cancel(tx, purposes=set(purposes) - {Purpose.REMINDER}, **how)
 
-    patch.setattr(outbox, "cancel_waiting", others)
+    patch.setattr(waiting, "cancel_waiting", others)
 
 
 def recreate_after_exposure(patch: Patch) -> None:
@@ -129,7 +129,7 @@ def redis_only_wake_up(patch: Patch) -> None:
 
 
 def attempts_counted_after_work(patch: Patch) -> None:
-    take = outbox.take
+    take = claims.take
 
     def uncounted(tx: Tx, **how: Any) -> list[OutboxItem]:
         taken = take(tx, **how)
@@ -138,7 +138,7 @@ def attempts_counted_after_work(patch: Patch) -> None:
             tx.run(sa.text(less), {"id": item.id})
         return [replace(item, tries=item.tries - 1) for item in taken]
 
-    patch.setattr(outbox, "take", uncounted)
+    patch.setattr(claims, "take", uncounted)
 
 
 def no_uid_lock_and_no_sweep(patch: Patch) -> None:

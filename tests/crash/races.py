@@ -17,8 +17,8 @@ from bot.handlers.payment import Created, PaymentRequest, RequestError
 from bot.handlers.planning import plan_message
 from bot.holding import LEASE
 from bot.store import people
+from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.outbox import OutboxItem
 from bot.store.payments import TakenError
 from channels.base import Refusal
 from tests.contract import test_books_races as suite

@@ -22,8 +22,8 @@ from bot.domain.payment import Alert
 from bot.handlers import outgoing
 from bot.handlers.rules import Dispatches, Rules
 from bot.store import inbox, ledger
+from bot.store.claims import OutboxItem
 from bot.store.engine import Store, Tx, make_engine
-from bot.store.outbox import OutboxItem
 from bot.store.schema import metadata
 from bot.telemetry.metrics import Metrics
 from bot.web.api import build_api

@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from bot.domain.delivery import Purpose
-from bot.store import outbox
+from bot.store import waiting
 from tests.flow.dialog import Chat
 from tests.flow.people import CHANNELS, count, owes, pays, talking_service
 from tests.flow.service import Json, Service
@@ -89,7 +89,7 @@ async def test_start_brings_reminders_back(talking: Service) -> None:
         await ana.says("baja")
         await ana.sees("Listo")
         await talking.app.store.transact(
-            lambda tx: outbox.cancel_waiting(
+            lambda tx: waiting.cancel_waiting(
                 tx, payment_id=owed["id"], purposes=(Purpose.REMINDER,), why="opt-out"
             )
         )

@@ -17,7 +17,7 @@ from bot.domain.payment import Alert
 from bot.handlers import outgoing
 from bot.holding import LEASE
 from bot.relay import Lane, Relay
-from bot.store import outbox
+from bot.store import claims, outbox
 from bot.store.engine import Tx
 from bot.store.schema import metadata, to_microseconds
 from bot.telemetry.metrics import Metrics
@@ -41,7 +41,7 @@ class Performer:
     def close(self, lane: str) -> asyncio.Event:
         return self.closed.setdefault(lane, asyncio.Event())
 
-    async def perform(self, item: outbox.OutboxItem) -> Outcome:
+    async def perform(self, item: claims.OutboxItem) -> Outcome:
         self.begun.append(item.key)
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -518,7 +518,7 @@ async def test_a_reminder_that_is_put_back_stays_admitted(box: Outbox) -> None:
     await box.world.select("update outbox set purpose = 'reminder' returning id")
 
     def work(tx: Tx) -> list[tuple[int, int]]:
-        items = outbox.take(
+        items = claims.take(
             tx, lane="telegram", limit=9, lease=timedelta(seconds=9), token="t", worker="w"
         )
         outgoing.put_back(tx, [(item, timedelta(seconds=1)) for item in items])

@@ -15,7 +15,7 @@ from bot.domain.payment import FactStatus, PaymentStatus
 from bot.handlers import payment as payment_handler
 from bot.holding import LEASE
 from bot.scheduler import PARKED_AFTER, Scheduler
-from bot.store import inbox, outbox
+from bot.store import claims, inbox
 from bot.store.engine import Tx
 from bot.store.schema import metadata
 from tests.contract.schedules import added, states
@@ -73,7 +73,7 @@ async def test_claims_of_the_dead_are_given_back(world: World, ticks: dict[str, 
 async def test_what_many_dead_left_is_given_back_batch_by_batch_without_a_pause(
     world: World, ticks: dict[str, Tick], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "lapsed", partial(outbox.lapsed, limit=1))
+    monkeypatch.setattr(claims, "lapsed", partial(claims.lapsed, limit=1))
     for uid in ("u1", "u2", "u3"):
         await world.create(("email",))
         await world.make_link(uid)

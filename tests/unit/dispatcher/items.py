@@ -9,8 +9,9 @@ from bot.domain.delivery import Purpose
 from bot.domain.money import Money
 from bot.domain.payment import Customer, Link, LinkStatus, Payment, PaymentId, PaymentStatus
 from bot.migo import CreateLink, LinkCreated
-from bot.store.links import Attempt
-from bot.store.outbox import CREATE_LINK, MIGO_LANE, SEND, OutboxItem
+from bot.store.attempts import Attempt
+from bot.store.claims import OutboxItem
+from bot.store.outbox import CREATE_LINK, MIGO_LANE, SEND
 from bot.texts import Texts
 from channels.base import Accepted, Channel, ChannelName, Limits, OutboundMessage
 

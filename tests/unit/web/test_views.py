@@ -23,8 +23,8 @@ from bot.domain.payment import Alert
 from bot.handlers import delivery, outgoing, payment
 from bot.handlers.rules import Dispatches, Rules
 from bot.store import ledger
+from bot.store.claims import OutboxItem
 from bot.store.engine import Store, Tx
-from bot.store.outbox import OutboxItem
 from bot.store.schema import metadata
 from bot.web.views import MessageView, PaymentView, payment_view
 from channels.base import ChannelName, DeliveryReport, DeliveryState, Refusal
