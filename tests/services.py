@@ -188,14 +188,28 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def create(self) -> None:
+        self._fill("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
+
+    def copy(self, primary: "PostgresServer") -> None:
+        """Become a standby of another one, whatever this was before; it is not started yet."""
+        shutil.rmtree(self._data, ignore_errors=True)
+        options = ("--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+        self._fill("pg_basebackup", *options, "--dbname", primary.url)
+
+    def promote(self) -> None:
+        """Stop following, and take writes."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("SELECT pg_promote()")
+
+    def _fill(self, program: str, *options: str) -> None:
+        """Have a program make the data."""
         self._data.mkdir(mode=0o700)
         user = _server_user()
         if user is not None:
             shutil.chown(self._data, user)
-        initdb = str(self._binaries / "initdb")
-        command = [initdb, "-D", str(self._data), "-U", "postgres", "-A", "trust", "--no-sync"]
+        command = [str(self._binaries / program), "-D", str(self._data), *options]
         if _spawn(command, user, self._folder).wait(START_S):
-            raise RuntimeError(f"initdb failed: {(self._folder / 'initdb.log').read_text()}")
+            raise RuntimeError(f"{program}: {(self._folder / f'{program}.log').read_text()}")
 
     def start(self) -> None:
         options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlencode, urlsplit
 from zoneinfo import available_timezones
 
 from babel.core import get_global
@@ -77,12 +77,38 @@ def _http_url(value: str) -> str:
 
 def _database_url(value: SecretStr) -> SecretStr:
     text = re.sub(r"^postgres(ql\+psycopg)?://", "postgresql://", value.get_secret_value())
+    text = _hosts_apart(text)
     url = _split_url(text, "sqlite", "postgresql")
     if url.scheme == "sqlite" and not re.fullmatch(r"sqlite:///.*[^/:]", text):
         raise ValueError("must name a file: sqlite:///relative.db or sqlite:////absolute.db")
     if url.scheme == "postgresql" and len(url.path) < 2:
         raise ValueError("must name a database: postgresql://user:password@host:5432/name")
     return SecretStr(text)
+
+
+def _hosts_apart(text: str) -> str:
+    """Several servers, as PostgreSQL's own tools have them in a URL, in its other way to say so.
+
+    Source: PostgreSQL docs, 34.1.1.3, "Specifying Multiple Hosts".
+    """
+    found = _SEVERAL_HOSTS.fullmatch(text)
+    if found is None:
+        return text
+    user, hosts, name, query = found.groups(default="")
+    pairs = [_HOST.fullmatch(each) for each in hosts.split(",")]
+    if not all(pairs):
+        raise ValueError("must be a URL whose hosts are host[:port], with commas between")
+    told = {
+        "host": ",".join(pair[1].strip("[]") for pair in pairs if pair),
+        "port": ",".join(pair[2] or "5432" for pair in pairs if pair),
+    }
+    # Without it the first that answers would be taken, though it may be a standby.
+    wanted = {"target_session_attrs": "read-write"} | dict(parse_qsl(query.removeprefix("?")))
+    return f"postgresql://{user}/{name}?{urlencode(told | wanted, safe=',')}"
+
+
+_SEVERAL_HOSTS = re.compile(r"postgresql://([^/?@]*@)?([^/?@]*,[^/?@]*)/([^?]*)(\?.*)?")
+_HOST = re.compile(r"([\w.-]+|\[[\da-fA-F:.]+\])(?::(\d+))?")
 
 
 def _redis_url(value: SecretStr) -> SecretStr:

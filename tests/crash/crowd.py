@@ -153,6 +153,27 @@ class Crowd:
                 return
             self.unacked += 1
 
+    async def tell_more(self, rate: float, for_s: float) -> list[float]:
+        """Tell in other words, evenly, of what was told before; give how long each one took."""
+        told = await asyncio.gather(
+            *(self._tell_evenly(number, rate, for_s) for number in range(PAYERS))
+        )
+        return [took for times in told for took in times]
+
+    async def _tell_evenly(self, number: int, rate: float, for_s: float) -> list[float]:
+        line = Line(self.ports[number % len(self.ports)])
+        known, took, start = sorted(self.acked), [], time.monotonic()
+        try:
+            for turn in range(number, int(rate * for_s), PAYERS):
+                await asyncio.sleep(max(0.0, start + turn / rate - time.monotonic()))
+                uid = self._chance.choice(known)
+                began = time.monotonic()
+                await self._tell(line, uid, self._callback(uid))
+                took.append(time.monotonic() - began)
+        finally:
+            line.close()
+        return took
+
     async def pay_rest(self, port: int) -> int:
         """Pay whatever reached a customer and is not paid yet; give how many that were."""
         self.look()

@@ -1,14 +1,17 @@
-"""The disk is full, or fails, while money comes: callbacks are kept, and nothing leaves unclaimed.
+"""The disk is full, fails or takes no writes while money comes: nothing leaves unclaimed.
 
 Full: no file of the data folder may grow, so that callbacks go to the slots. Failing: nothing of
-the database's files is written or synced (EIO), so that they go to the spool. Once the disk is well
-again the process goes on, or was killed meanwhile and is started anew.
+the database's files is written or synced (EIO), so that they go to the spool. Sealed: all of the
+folder is read only (EROFS), so that nothing can be kept, and no callback may be answered 2xx. Once
+the disk is well again the process goes on, or was killed meanwhile and is started anew.
 """
 
 import asyncio
 import random
 import tempfile
 import time
+from collections import Counter
+from enum import StrEnum
 from pathlib import Path
 
 from bot.app import ALL_ROLES, Role
@@ -21,14 +24,22 @@ from tests.crash.report import Report, seconds
 from tests.services import eventually
 
 SHIM = Path(__file__).with_name("ill_disk_shim.c")
-FULL_WITHIN_S = 30.0
-STAYS_FULL_S = 2.0
+SHOWS_WITHIN_S = 30.0
+STAYS_ILL_S = 2.0
 MOST_UNPAID = 10
 """So that what is paid while the disk is full fits into the slots."""
 
 
-class FullDisk(Afflicted):
-    """One process on a file; `hurt` takes the room away, or has the disk fail, for a while."""
+class Illness(StrEnum):
+    """What is the matter with the disk."""
+
+    FULL = "full"
+    BROKEN = "broken"
+    SEALED = "sealed"
+
+
+class IllDisk(Afflicted):
+    """One process on a file; `hurt` has its disk be ill for a while."""
 
     def __init__(self, folder: Path, tally: Tally, chance: random.Random) -> None:
         data = folder / "data"
@@ -36,10 +47,10 @@ class FullDisk(Afflicted):
         url = f"sqlite:///{data}/paybot.db"
         migrate(url)
         self._shim = compiled(SHIM, folder)
-        self._full, self._broken = folder / "full", folder / "broken"
-        self.fills = 0
-        self.failures = 0
+        self._signs = {illness: folder / illness for illness in Illness}
+        self.times: Counter[Illness] = Counter()
         self.spooled = 0
+        self.refused_sealed = 0
         self.sent_meanwhile = 0
         super().__init__(data, url, tally, chance)
 
@@ -48,9 +59,8 @@ class FullDisk(Afflicted):
             **super().environment(),
             "LD_PRELOAD": str(self._shim),
             "DISK_FOLDER": str(self._folder),
-            "DISK_FULL": str(self._full),
             "DISK_BROKEN_FILES": str(self._folder / "paybot.db"),
-            "DISK_BROKEN": str(self._broken),
+            **{f"DISK_{illness.name}": str(sign) for illness, sign in self._signs.items()},
         }
 
     async def start(self, roles: frozenset[Role] = ALL_ROLES) -> None:
@@ -60,16 +70,16 @@ class FullDisk(Afflicted):
         self.crowd.most_unpaid = MOST_UNPAID
 
     async def hurt(self) -> None:
-        """Have no room, or failures, until callbacks were spooled; every other time die of it."""
-        number = self.fills + self.failures
-        is_full = number % 4 < 2
-        self.fills += is_full
-        self.failures += not is_full
-        sign = self._full if is_full else self._broken
+        """Be ill until callbacks show it; every other time die of it."""
+        number = self.times.total()
+        illness = list(Illness)[number % len(Illness)]
+        self.times[illness] += 1
+        sign, refused = self._signs[illness], self.refused
         sign.touch()
-        await eventually(self._is_spooling, FULL_WITHIN_S)
+        shows = self._is_refusing if illness is Illness.SEALED else self._is_spooling
+        await eventually(shows, SHOWS_WITHIN_S)
         before = self._calls()
-        await asyncio.sleep(STAYS_FULL_S)
+        await asyncio.sleep(STAYS_ILL_S)
         self.sent_meanwhile += self._calls() - before
         self.spooled += await self._spool_items()
         if number % 2 == 0:
@@ -80,32 +90,34 @@ class FullDisk(Afflicted):
             await self.fleet.until_ready(self.fleet.members)
         else:
             sign.unlink()
-        await eventually(self._is_drained, FULL_WITHIN_S)
+        await eventually(self._is_drained, SHOWS_WITHIN_S)
+        if illness is Illness.SEALED:
+            self.refused_sealed += self.refused - refused
+
+    @property
+    def refused(self) -> int:
+        """How many callbacks were answered 5xx."""
+        return sum(n for status, n in self.crowd.told.items() if status >= 500)
+
+    async def _is_refusing(self) -> bool:
+        return self.crowd.told[503] > self.refused_sealed
 
     async def _is_spooling(self) -> bool:
         return await self._spool_items() > 0
-
-    async def _is_drained(self) -> bool:
-        return await self._spool_items() == 0
-
-    async def _spool_items(self) -> int:
-        text = (await self.http.get("/metrics")).text
-        line = next(line for line in text.splitlines() if line.startswith("paybot_spool_items "))
-        return int(float(line.split()[1]))
 
     def _calls(self) -> int:
         return len(list(self.sandbox.mailbox.mails)) + len(list(self.sandbox.twilio.messages))
 
 
 async def disk_ill(*, times: int, seed: int) -> Report:
-    """Fill the disk, or have it fail, `times` times under load.
+    """Have the disk be ill `times` times under load.
 
     Raises:
         NoCompilerError: there is no C compiler.
     """
     tally, began = Tally(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="paybot-disk-") as name:
-        async with FullDisk(Path(name), tally, random.Random(seed)) as service:
+        async with IllDisk(Path(name), tally, random.Random(seed)) as service:
             await service.suffer(service.hurt, times)
             report = _report(service, tally, seed)
         report.must(is_whole("sqlite", Path(name) / "data"), "the database is not whole")
@@ -113,10 +125,10 @@ async def disk_ill(*, times: int, seed: int) -> Report:
     return report
 
 
-def _report(service: FullDisk, tally: Tally, seed: int) -> Report:
-    report, counts = Report("disk", {"seed": seed, "fills": service.fills}), tally.counts
-    report.figures["failures"] = service.failures
-    refused = sum(n for status, n in service.crowd.told.items() if status >= 500)
+def _report(service: IllDisk, tally: Tally, seed: int) -> Report:
+    report, counts = Report("disk", {"seed": seed}), tally.counts
+    report.figures |= {illness: service.times[illness] for illness in Illness}
+    refused = service.refused - service.refused_sealed
     report.figures |= {"spooled": service.spooled, "sent_meanwhile": service.sent_meanwhile}
     for figure in ("acked", "payments", "paid", "5xx"):
         report.figures[figure] = counts[figure]
@@ -130,6 +142,9 @@ def _report(service: FullDisk, tally: Tally, seed: int) -> Report:
     report.none_of("multi_exposed", tally.exposed)
     report.none_of("books_wrong", tally.broken)
     report.none_of("stuck", tally.stuck)
+    report.figures["sealed_5xx"] = service.refused_sealed
+    is_sealed = service.times[Illness.SEALED]
+    report.must_bite(not is_sealed or service.refused_sealed, "a sealed disk that kept callbacks")
     report.must_bite(service.spooled, "callbacks that went to the slots")
     report.figures["quiesce"] = seconds(max(tally.quiesce, default=0))
     return report

@@ -1,8 +1,9 @@
-/* A disk without room, or one that fails.
+/* A disk without room, one that fails, or one that was remounted to be read only.
  *
  * While the file DISK_FULL exists, no file of DISK_FOLDER grows: what lies within a file's present
  * size is written, as on a real disk. While DISK_BROKEN exists, nothing is written or synced of the
- * files whose names begin with DISK_BROKEN_FILES. LD_PRELOAD it. */
+ * files whose names begin with DISK_BROKEN_FILES; while DISK_SEALED exists, of all of DISK_FOLDER.
+ * LD_PRELOAD it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -32,8 +33,12 @@ static int has_no_room(int fd, long long end) {
 }
 
 static int fails(int fd) {
-    if (!is_under(fd, "DISK_BROKEN", "DISK_BROKEN_FILES")) return 0;
-    errno = EIO;
+    if (is_under(fd, "DISK_SEALED", "DISK_FOLDER"))
+        errno = EROFS;
+    else if (is_under(fd, "DISK_BROKEN", "DISK_BROKEN_FILES"))
+        errno = EIO;
+    else
+        return 0;
     return 1;
 }
 

@@ -135,6 +135,10 @@ class KilledFleet(MortalService):
         for _ in shown(range(cycles), "kills of this round"):
             await self._cycle()
         await self.crowd.stop()
+        await self._end()
+
+    async def _end(self) -> None:
+        """Die once more; then come to rest and be compared."""
         self._kill(self.fleet.members)
         self._note_sending()
         await self._come_to_rest()

@@ -63,10 +63,15 @@ class Afflicted(KilledFleet):
             assert self.fleet.is_alive(self.fleet.members[0]), self.fleet.log()[-3000:]
         await asyncio.sleep(UP_S[1])
         await self.crowd.stop()
-        self._kill(self.fleet.members)
-        self._note_sending()
-        await self._come_to_rest()
-        await self._compare()
+        await self._end()
+
+    async def _is_drained(self) -> bool:
+        return await self._spool_items() == 0
+
+    async def _spool_items(self) -> int:
+        text = (await self.http.get("/metrics")).text
+        line = next(line for line in text.splitlines() if line.startswith("paybot_spool_items "))
+        return int(float(line.split()[1]))
 
 
 async def database_away(*, restarts: int, seed: int) -> Report:
@@ -104,7 +109,7 @@ async def _without_database(server: PostgresServer, restarts: int, seed: int) ->
     with tempfile.TemporaryDirectory(prefix="paybot-outage-") as name:
         async with Afflicted(Path(name), server.url, tally, chance) as service:
             await service.suffer(hurt, restarts)
-            report = _report("db", service, tally, seed)
+            report = report_of("db", service, tally, seed)
             [(spooled,)] = await service.select(_SPOOLED)
     report.figures |= {"restarts": restarts, "down_s": down_s, "spooled": spooled}
     report.must_bite(down_s > 0, "the database was never away")
@@ -144,14 +149,14 @@ async def redis_away(url: str, *, times: int, seed: int) -> Report:
         try:
             async with service:
                 await service.suffer(hurt, times)
-                report = _report("redis", service, tally, seed)
+                report = report_of("redis", service, tally, seed)
         finally:
             redis.kill()
     report.figures["faults"] = times
     return report
 
 
-def _report(name: str, service: Afflicted, tally: Tally, seed: int) -> Report:
+def report_of(name: str, service: Afflicted, tally: Tally, seed: int) -> Report:
     report, counts = Report(name, {"seed": seed}), tally.counts
     refused = sum(n for status, n in service.crowd.told.items() if status >= 500)
     report.figures |= {"acked": counts["acked"], "payments": counts["payments"]}

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.crash import (
+    absence,
     backups,
     chaos,
     controls,
     described,
     disk,
     drain,
+    failover,
     fuzz,
     kill9,
     machine,
@@ -94,6 +96,14 @@ async def _db(place: Place, count: int) -> Report:
     return await outage.database_away(restarts=count, seed=place.seed)
 
 
+async def _absence(place: Place, count: int) -> Report:
+    return await absence.database_gone(for_s=count, seed=place.seed)
+
+
+async def _failover(place: Place, count: int) -> Report:
+    return await failover.failed_over(times=count, seed=place.seed)
+
+
 async def _redis(place: Place, count: int) -> Report:
     assert place.postgres_url is not None
     return await outage.redis_away(place.postgres_url, times=count, seed=place.seed)
@@ -170,6 +180,9 @@ SCENARIOS = {
     "controls": Scenario(_controls, len(controls.CONTROLS), 4, needs_postgres=True),
     "chaos": Scenario(_chaos, 300, 4),
     "db": Scenario(_db, 60, 2, needs_postgres=True),
+    # Its count is seconds.
+    "absence": Scenario(_absence, 600, 0, needs_postgres=True),
+    "failover": Scenario(_failover, 20, 1, needs_postgres=True),
     "redis": Scenario(_redis, 200, 3, needs_postgres=True),
     # Its count is seconds.
     "soak": Scenario(_soak, 600, 0, needs_postgres=True),

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from bot.domain.hours import hours_of
 from bot.settings import LocalSettings, Settings, SettingsError, SmtpServer, near_misses
+from bot.store.engine import make_engine
 from channels.base import ChannelName
 
 NEEDED = {
@@ -233,6 +234,37 @@ def test_the_database_tells_where_files_lie(url: str, path: Path | None, data_di
 def test_postgres_has_one_spelling_inside(scheme: str) -> None:
     url = load(DATABASE_URL=f"{scheme}://user@host/pay").store.url
     assert url.get_secret_value() == "postgresql://user@host/pay"
+
+
+@pytest.mark.parametrize(
+    ("said", "host", "port", "target"),
+    [
+        ("u:p@one:5433,two/pay", "one,two", "5433,5432", "read-write"),
+        (
+            "u:p@[::1]:1,10.0.0.2:2/pay?target_session_attrs=primary",
+            "::1,10.0.0.2",
+            "1,2",
+            "primary",
+        ),
+        ("u:p@/pay?host=one:1&host=two:2&target_session_attrs=any", "one,two", "1,2", "any"),
+    ],
+)
+def test_several_postgres_servers_may_be_named(
+    said: str, host: str, port: str, target: str
+) -> None:
+    url = load(DATABASE_URL=f"postgres://{said}").store.url
+    engine = make_engine(url.get_secret_value())
+    _, told = engine.dialect.create_connect_args(engine.url)
+    assert (told["user"], told["password"], told["dbname"]) == ("u", "p", "pay")
+    assert (told["host"], told["port"], told["target_session_attrs"]) == (host, port, target)
+
+
+@pytest.mark.parametrize("hosts", ["one:x,two", "one,,two", "one:1,two:2:3"])
+def test_hosts_that_are_none_are_refused(hosts: str) -> None:
+    (line,) = problems({**NEEDED, "DATABASE_URL": f"postgresql://u:hidden@{hosts}/pay"})
+    assert "DATABASE_URL" in line
+    assert "with commas between" in line
+    assert "hidden" not in line
 
 
 def test_a_data_dir_wins_over_the_place_of_the_database() -> None:
