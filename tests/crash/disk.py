@@ -26,6 +26,8 @@ from tests.services import eventually
 SHIM = Path(__file__).with_name("ill_disk_shim.c")
 SHOWS_WITHIN_S = 30.0
 STAYS_ILL_S = 2.0
+TOLD = 20
+"""Callbacks that are told at each illness, beside those of payments."""
 MOST_UNPAID = 10
 """So that what is paid while the disk is full fits into the slots."""
 
@@ -75,8 +77,11 @@ class IllDisk(Afflicted):
         illness = list(Illness)[number % len(Illness)]
         self.times[illness] += 1
         sign, refused = self._signs[illness], self.refused
+        await eventually(lambda: self.crowd.acked_count > 0, SHOWS_WITHIN_S)
         sign.touch()
         shows = self._is_refusing if illness is Illness.SEALED else self._is_spooling
+        # What is owed may all be paid by now: money that is told of again shows the illness too.
+        telling = asyncio.create_task(self.crowd.tell_more(TOLD / STAYS_ILL_S, STAYS_ILL_S))
         await eventually(shows, SHOWS_WITHIN_S)
         before = self._calls()
         await asyncio.sleep(STAYS_ILL_S)
@@ -91,6 +96,7 @@ class IllDisk(Afflicted):
         else:
             sign.unlink()
         await eventually(self._is_drained, SHOWS_WITHIN_S)
+        await telling
         if illness is Illness.SEALED:
             self.refused_sealed += self.refused - refused
 

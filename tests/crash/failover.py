@@ -16,7 +16,7 @@ import psycopg
 
 from bot.store.migrate import migrate
 from tests.crash.kill9 import Tally
-from tests.crash.outage import DOWN_S, Afflicted, ServerMissingError, report_of
+from tests.crash.outage import DOWN_S, MANY, Afflicted, ServerMissingError, report_of
 from tests.crash.report import Report, seconds, share
 from tests.services import PostgresServer, eventually, postgres_server, private_folder
 
@@ -128,5 +128,7 @@ async def _under_load(pair: Pair, times: int, seed: int) -> Report:
             await service.suffer(hurt, times)
             report = report_of("failover", service, tally, seed)
     report.figures |= {"failovers": times, **pair.counts}
+    for name, count in pair.counts.items():
+        report.must_bite(times < MANY or count, name)
     report.figures |= {"back_p50": seconds(share(back, 50)), "back": seconds(max(back))}
     return report
