@@ -17,7 +17,15 @@ from typing import Protocol
 
 from bot.coordination import Coordination
 from bot.domain.breaker import Breaker, Change
-from bot.domain.delivery import Done, Outcome, Refused, RetryLater, Uncertain
+from bot.domain.delivery import (
+    Done,
+    Found,
+    Outcome,
+    Refused,
+    RetryLater,
+    Uncertain,
+    Unfound,
+)
 from bot.handlers import admission, outages, outgoing
 from bot.handlers.rules import Rules
 from bot.holding import LEASE, Holding
@@ -49,6 +57,15 @@ _WIDENS_BY = 8
 
 
 _Ended = tuple[OutboxItem, Outcome]
+_ENDS: dict[type[Outcome], str] = {
+    Done: "done",
+    RetryLater: "retry_later",
+    Refused: "refused",
+    Uncertain: "uncertain",
+    Unfound: "unfound",
+    Found: "found",
+}
+"""What they are called in the metrics."""
 
 
 class Performs(Protocol):
@@ -292,9 +309,6 @@ class Relay:
             lane.freed.set()
             self._begin_ready(lane)
             self._note(lane, outcome)
-            self._count_outcome(
-                lane.name, item.purpose or item.kind, type(outcome).__name__.lower()
-            ).inc()
             self._ended.append((item, outcome))
             self._unwritten += 1
             self._has_ended.set()
@@ -386,6 +400,7 @@ class Relay:
                 return batch
             return [left for ended in batch for left in await self._settle([ended])]
         self._unwritten -= len(batch)
+        self._count(batch)
         for item, _ in batch:
             self._unsettled.pop(item.id, None)
         self._holding.let_go(item for item, _ in batch)
@@ -393,6 +408,11 @@ class Relay:
         for lane in self._lanes:
             lane.widen(ended[lane.name])
         return []
+
+    def _count(self, batch: list[_Ended]) -> None:
+        kinds = Counter((item.lane, item.purpose or item.kind, type(end)) for item, end in batch)
+        for (lane, what, end), count in kinds.items():
+            self._count_outcome(lane, what, _ENDS[end]).inc(count)
 
     async def _note_unsettled(self, item: OutboxItem) -> None:
         """Tell a person of an outcome that cannot be written for long."""

@@ -184,7 +184,7 @@ class Dispatcher:
             return RetryLater(f"the bot's name is not known: {error}", code=error.code)
         except ChannelError as error:
             return _outcome_of(error)
-        return await self._send(replace(item, payload={**item.payload, "values": {"url": url}}))
+        return await self._send(item._replace(payload={**item.payload, "values": {"url": url}}))
 
     async def _set_commands(self, item: OutboxItem) -> Outcome:
         channel: object = None if item.channel is None else self._channels.get(item.channel)

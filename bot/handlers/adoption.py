@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.domain.delivery import Done, Found, Outcome, Sent, Unfound
-from bot.store import finding
+from bot.store import claims, finding
 from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
 
@@ -20,6 +20,10 @@ def adopt(tx: Tx, ended: Sequence[Ended]) -> list[Ended]:
     looks = [(item, outcome) for item, outcome in ended if isinstance(outcome, Found)]
     if not looks:
         return list(ended)
+    # Who lost its claim meanwhile has no say in whose a message is.
+    mine = claims.still_mine(tx, [item for item, _ in ended])
+    ended = [each for each in ended if each[0].id in mine]
+    looks = [each for each in looks if each[0].id in mine]
     # Before the owners are read: a rival that is settled in between is one of them then.
     rivalled = {item.id for item, look in looks if finding.has_rival(tx, item, hides=look.hides)}
     owners = finding.owners_of(tx, [each for _, look in looks for each in look.provider_ids])

@@ -205,18 +205,20 @@ def settle(tx: Tx, rules: Rules, ended: Sequence[tuple[OutboxItem, Outcome]]) ->
 
     A row that is no longer claimed by its token is left alone: a late worker changes nothing.
     """
-    mine = claims.still_mine(tx, [item for item, _ in ended])
-    accepted = []
-    for item, outcome in adopt(tx, [each for each in ended if each[0].id in mine]):
+    accepted, others = [], []
+    for item, outcome in adopt(tx, ended):
         if isinstance(outcome, Done) and isinstance(outcome.result, Sent):
             accepted.append(_acceptance(tx, rules, item, outcome.result))
         else:
+            others.append((item, outcome))
+    mine = deliveries.accept(tx, accepted)
+    mine |= claims.still_mine(tx, [item for item, _ in others])
+    for item, outcome in others:
+        if item.id in mine:
             on_outcome(tx, rules, item, outcome)
-    deliveries.accept(tx, accepted)
-    batches.forget_files(
-        tx, [item.id for item, _ in ended if item.id in mine and item.payload.get("file")]
-    )
-    cards.refresh_settled(tx, [item for item, _ in ended if item.id in mine])
+    settled = [item for item, _ in ended if item.id in mine]
+    batches.forget_files(tx, [item.id for item in settled if item.payload.get("file")])
+    cards.refresh_settled(tx, settled)
 
 
 def _acceptance(tx: Tx, rules: Rules, item: OutboxItem, sent: Sent) -> deliveries.Acceptance:

@@ -1,7 +1,7 @@
 """Reminders whose time has come: decided on under their customer's lock, one at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import assert_never
 
@@ -106,7 +106,7 @@ def _go(tx: Tx, batch: _Batch, item: OutboxItem, rows: Sequence[Waiting]) -> Non
         reminder_rows.set_payload(tx, item.id, payload)
     payload["tone"] = _said(tone, first.day, today).value
     said = {**payload, **_debts(tx, batch, item, along)}
-    batch.going[item.id] = item if said == item.payload else replace(item, payload=said)
+    batch.going[item.id] = item if said == item.payload else item._replace(payload=said)
 
 
 def _said(tone: Tone, day: date, today: date) -> Tone:

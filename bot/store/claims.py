@@ -1,12 +1,10 @@
 """Claims: rows of the outbox taken for a while, with all that performing them needs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.engine import RowMapping
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.domain.delivery import Purpose
@@ -19,13 +17,12 @@ from bot.store.listed import among
 from bot.store.outbox import CREATE_LINK, SEND
 from bot.store.payments import payment_of
 from bot.store.people import customer_of
-from bot.store.rows import bound, labelled, reader
+from bot.store.rows import bound, labelled
 from bot.store.schema import address, customer, link, link_attempt, outbox, payment
 from channels.base import Address, ChannelName
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxItem:
+class OutboxItem(NamedTuple):
     """A claimed row with all that performing it needs: money, names, link, address, language."""
 
     id: int
@@ -34,7 +31,6 @@ class OutboxItem:
     key: str
     purpose: Purpose | None
     channel: ChannelName | None
-    address: str | None
     route_left: tuple[str, ...]
     payload: Mapping[str, object]
     attempts: int
@@ -45,18 +41,18 @@ class OutboxItem:
     created_at: datetime
     not_before: datetime
     give_up_at: datetime
+    address: str | None
+    last_inbound_at: datetime | None
+    reach: str
+    is_opted_out: bool
+    """The customer wants no messages on any channel."""
     payment: Payment | None
     customer: Customer | None
     link: Link | None
     attempt: Attempt | None
-    last_inbound_at: datetime | None
-    reach: str
-    is_opted_out: bool = False
-    """The customer wants no messages on any channel."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """What is known of a claimed row without reading what it is about."""
 
     id: int
@@ -102,7 +98,7 @@ def mark(
         "b_now": tx.now,
     }
     taken = tx.run(_MARK if tx.is_sqlite else _MARK_THERE, told)
-    return [Taken(*row) for row in map(tuple, taken.all())]
+    return [Taken._make(row) for row in taken.all()]
 
 
 def _marking(due: "sa.Select[tuple[int]]") -> ReturningUpdate[Any]:
@@ -146,7 +142,7 @@ _MARK, _MARK_THERE = _marking(_due), _marking(_due.with_for_update(skip_locked=T
 
 
 # No more than is read: each value of each row is paid for.
-_COLUMNS = tuple(
+_OWN = tuple(
     outbox.c[name]
     for name in (
         "id",
@@ -183,17 +179,20 @@ target = sa.case(
     (outbox.c.channel == ChannelName.TELEGRAM.value, _bound),
     else_=customer.c.phone,
 )
+_BASE = (
+    *labelled(_OWN, "o_"),
+    target.label("target"),
+    address.c.last_inbound_at.label("last_inbound_at"),
+    address.c.reach.label("reach"),
+    customer.c.is_opted_out.label("is_opted_out"),
+)
 _ENRICHED = (
     sa.select(
-        *labelled(_COLUMNS, "o_"),
+        *_BASE,
         *labelled(payments.COLUMNS, "p_"),
         *labelled(people.COLUMNS, "c_"),
         *labelled(links.LINK_COLUMNS, "l_"),
         *labelled(attempts.ATTEMPT_COLUMNS, "a_"),
-        target.label("target"),
-        address.c.last_inbound_at.label("last_inbound_at"),
-        address.c.reach.label("reach"),
-        customer.c.is_opted_out.label("is_opted_out"),
     )
     .select_from(outbox)
     .outerjoin(payment, payment.c.id == outbox.c.payment_id)
@@ -212,7 +211,7 @@ _THESE = _ENRICHED.where(among(outbox.c.id, "b_ids"))
 def _these(tx: Tx, ids: Sequence[int]) -> list[OutboxItem]:
     if not ids:
         return []
-    return [_item_of(row) for row in tx.run(_THESE, {"b_ids": list(ids)}).mappings().all()]
+    return [_item_of(row) for row in tx.run(_THESE, {"b_ids": list(ids)}).all()]
 
 
 def read(tx: Tx, item_id: int) -> OutboxItem | None:
@@ -221,10 +220,15 @@ def read(tx: Tx, item_id: int) -> OutboxItem | None:
     return items[0] if items else None
 
 
-_values = reader(_COLUMNS)
+_PURPOSES: dict[str | None, Purpose | None] = {None: None, **{each.value: each for each in Purpose}}
+_CHANNELS: dict[str | None, ChannelName | None] = {
+    None: None,
+    **{each.value: each for each in ChannelName},
+}
 
 
-def _item_of(row: RowMapping) -> OutboxItem:
+def _item_of(row: "sa.Row[Any]") -> OutboxItem:
+    # By position, and what it belongs to only where it does: this is paid for by every message.
     (
         item_id,
         kind,
@@ -234,38 +238,45 @@ def _item_of(row: RowMapping) -> OutboxItem:
         channel,
         route_left,
         payload,
-        *counts,
+        attempts_,
+        tries,
+        uncertain_count,
+        looks_left,
         token,
-        made,
-        at,
-        end,
-    ) = _values("o_")(row)
-    attempts, tries, uncertain_count, looks_left = counts
+        created_at,
+        not_before,
+        give_up_at,
+        target_,
+        last_inbound_at,
+        reach,
+        is_opted_out,
+    ) = row[: len(_BASE)]
+    told = row._mapping
     return OutboxItem(
-        id=item_id,
-        kind=kind,
-        lane=lane,
-        key=key,
-        purpose=None if purpose is None else Purpose(purpose),
-        channel=None if channel is None else ChannelName(channel),
-        address=row["target"],
-        route_left=tuple(route_left),
-        payload=payload,
-        attempts=attempts,
-        tries=tries,
-        uncertain_count=uncertain_count,
-        looks_left=looks_left,
-        token=token or "",
-        created_at=made,
-        not_before=at,
-        give_up_at=end,
-        payment=None if row["p_id"] is None else payment_of(row, "p_"),
-        customer=None if row["c_id"] is None else customer_of(row, "c_"),
-        link=None if row["l_id"] is None else link_of(row, "l_"),
-        attempt=None if row["a_id"] is None else attempt_of(row, "a_"),
-        last_inbound_at=row["last_inbound_at"],
-        reach=row["reach"] or "ok",
-        is_opted_out=bool(row["is_opted_out"]),
+        item_id,
+        kind,
+        lane,
+        key,
+        _PURPOSES[purpose],
+        _CHANNELS[channel],
+        tuple(route_left),
+        payload,
+        attempts_,
+        tries,
+        uncertain_count,
+        looks_left,
+        token or "",
+        created_at,
+        not_before,
+        give_up_at,
+        target_,
+        last_inbound_at,
+        reach or "ok",
+        bool(is_opted_out),
+        None if told["p_id"] is None else payment_of(told, "p_"),
+        None if told["c_id"] is None else customer_of(told, "c_"),
+        None if told["l_id"] is None else link_of(told, "l_"),
+        None if told["a_id"] is None else attempt_of(told, "a_"),
     )
 
 
@@ -274,6 +285,8 @@ def still_mine(tx: Tx, items: Sequence[OutboxItem]) -> set[int]:
 
     The rows stay locked until the transaction ends.
     """
+    if not items:
+        return set()
     tokens = {item.id: item.token for item in items}
     statement = _CLAIMED if tx.is_sqlite else _CLAIMED.with_for_update()
     rows = tx.run(statement, {"b_ids": list(tokens)})

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
 from bot.domain.delivery import Purpose
+from bot.store import claims
 from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
 from bot.store.listed import given
@@ -26,11 +27,18 @@ class Acceptance:
     deliver_by: datetime | None
 
 
-def accept(tx: Tx, accepted: Sequence[Acceptance]) -> None:
-    """End a batch of sends that providers took, in one or two statements whatever its size."""
-    if not tx.is_sqlite and accepted:
-        _accept_at_once(tx, accepted)
-        return
+def accept(tx: Tx, accepted: Sequence[Acceptance]) -> set[int]:
+    """End a batch of sends that providers took, in few statements whatever its size.
+
+    Returns:
+        Those rows that were still claimed by their token; the others are left as they are.
+    """
+    if not accepted:
+        return set()
+    if not tx.is_sqlite:
+        return _accept_at_once(tx, accepted)
+    mine = claims.still_mine(tx, [each.item for each in accepted])
+    accepted = [each for each in accepted if each.item.id in mine]
     tx.run_many(
         _ACCEPT,
         [
@@ -50,27 +58,34 @@ def accept(tx: Tx, accepted: Sequence[Acceptance]) -> None:
             for each in accepted
         ],
     )
+    return mine
 
 
-def _accept_at_once(tx: Tx, accepted: Sequence[Acceptance]) -> None:
+def _accept_at_once(tx: Tx, accepted: Sequence[Acceptance]) -> set[int]:
     """The same where each row of a statement would be a message to a server."""
-    tx.run(
-        _ACCEPT_ALL,
-        {
-            "b_id": [each.item.id for each in accepted],
-            "b_address": [each.item.address or "" for each in accepted],
-            "b_provider_id": [each.provider_id for each in accepted],
-            "b_deliver_by": [each.deliver_by for each in accepted],
-            "b_now": tx.now,
-        },
-    )
+    told: dict[str, object] = {
+        "b_id": [each.item.id for each in accepted],
+        "b_token": [each.item.token for each in accepted],
+        "b_address": [each.item.address or "" for each in accepted],
+        "b_provider_id": [each.provider_id for each in accepted],
+        "b_deliver_by": [each.deliver_by for each in accepted],
+        "b_now": tx.now,
+    }
+    return set(tx.run(_ACCEPT_ALL, told).scalars())
 
 
 _NOW = bound(outbox.c.updated_at, "now")
-_taken = given("taken", outbox.c.id, outbox.c.address, outbox.c.provider_id, outbox.c.deliver_by)
+_taken = given(
+    "taken",
+    *(outbox.c[name] for name in ("id", "token", "address", "provider_id", "deliver_by")),
+)
 _ended = (
     outbox.update()
-    .where(outbox.c.id == _taken.c.id)
+    .where(
+        outbox.c.id == _taken.c.id,
+        outbox.c.token == _taken.c.token,
+        outbox.c.status == "sending",
+    )
     .values(
         status="done",
         provider_id=_taken.c.provider_id,
@@ -89,18 +104,22 @@ _ended = (
     )
     .cte("ended")
 )
-_ACCEPT_ALL = delivery.insert().from_select(
-    [
-        "outbox_id",
-        "try_no",
-        "channel",
-        "address",
-        "provider_id",
-        "outcome",
-        "at",
-        "updated_at",
-    ],
-    sa.select(*_ended.c, sa.literal("accepted"), _NOW, _NOW),
+_ACCEPT_ALL = (
+    delivery.insert()
+    .from_select(
+        [
+            "outbox_id",
+            "try_no",
+            "channel",
+            "address",
+            "provider_id",
+            "outcome",
+            "at",
+            "updated_at",
+        ],
+        sa.select(*_ended.c, sa.literal("accepted"), _NOW, _NOW),
+    )
+    .returning(delivery.c.outbox_id)
 )
 _ACCEPT = (
     outbox.update()

@@ -61,7 +61,7 @@ class Metrics:
         )
         self.outcomes = Counter(
             "paybot_outcomes",
-            "How calls to providers ended: done, retry_later, refused, uncertain",
+            "How calls to providers ended: done, retry_later, refused, uncertain, found, unfound",
             ["lane", "purpose", "outcome"],
             registry=registry,
         )

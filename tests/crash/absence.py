@@ -69,5 +69,5 @@ async def database_gone(*, for_s: int, seed: int) -> Report:
     report.figures |= {"answer_p99": seconds(slowest), "drained": seconds(service.drained_s)}
     report.must(slowest <= ANSWERED_WITHIN_S, "a callback in a hundred was kept waiting")
     report.must(service.drained_s <= RESTED_WITHIN_S, "the spool was not drained in a minute")
-    report.must_bite(service.spooled == len(service.told), "the database was not away")
+    report.must_bite(service.spooled >= len(service.told), "the database was not away")
     return report

@@ -136,7 +136,7 @@ def attempts_counted_after_work(patch: Patch) -> None:
         for item in taken:
             less = "update outbox set tries = tries - 1 where id = :id"
             tx.run(sa.text(less), {"id": item.id})
-        return [replace(item, tries=item.tries - 1) for item in taken]
+        return [item._replace(tries=item.tries - 1) for item in taken]
 
     patch.setattr(claims, "take", uncounted)
 

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.coordination.local import LocalCoordination
-from bot.domain.delivery import Done, Outcome, Purpose, Sent
+from bot.domain.delivery import Done, Outcome, Purpose, RetryLater, Sent
 from bot.domain.payment import Alert
 from bot.handlers import outgoing
 from bot.holding import LEASE
@@ -84,6 +84,7 @@ class Outbox:
         self.time = Time()
         self.pace = Pace(self.time)
         self.beats: list[str] = []
+        self.metrics = Metrics()
         self._numbers = itertools.count(1)
 
     async def owe(self, lane: ChannelName, count: int = 1, to: str = "someone") -> None:
@@ -129,7 +130,7 @@ class Outbox:
             worker="w",
             new_token=lambda: f"token{next(self._numbers)}",
             clock=self.world.clock,
-            metrics=Metrics(),
+            metrics=self.metrics,
             beat=self.beats.append,
             width=width,
         )
@@ -163,6 +164,26 @@ async def test_what_is_owed_is_performed_once_and_settled(box: Outbox) -> None:
         await box.owe(ChannelName.EMAIL, 2)
         await box.until("done", 5)
     assert len(box.performer.begun) == len(set(box.performer.begun)) == 5
+
+
+async def test_each_end_is_counted_by_its_kind_once_it_is_written(box: Outbox) -> None:
+    ends: list[Outcome] = [Done(Sent("id", box.world.clock.now)), RetryLater("busy")]
+    outcomes = itertools.cycle(ends)
+
+    async def perform(item: claims.OutboxItem) -> Outcome:
+        return next(outcomes)
+
+    box.performer.perform = perform  # type: ignore[method-assign]
+    await box.owe(ChannelName.SMS, 4)
+    async with box.relaying():
+        await box.until("done", 2)
+        await box.until("pending", 2)
+    labels = {"lane": "sms", "purpose": "reply"}
+    counted = [
+        box.metrics.registry.get_sample_value("paybot_outcomes_total", {**labels, "outcome": each})
+        for each in ("done", "retry_later", "refused")
+    ]
+    assert counted == [2, 2, None]
 
 
 async def test_a_lane_that_hangs_holds_up_no_other(box: Outbox) -> None:

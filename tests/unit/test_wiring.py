@@ -113,11 +113,11 @@ def test_no_answer_by_sms_is_asked_for_where_none_comes() -> None:
         "TWILIO_AUTH_TOKEN": "t" * 32,
         "TWILIO_SMS_FROM": "+15550001111",
     }
-    reminder = replace(message_item(), purpose=Purpose.REMINDER, payload={"tone": "due"})
+    reminder = message_item()._replace(purpose=Purpose.REMINDER, payload={"tone": "due"})
 
     def said(phone: str, **more: str) -> str:
         assert reminder.customer is not None
-        item = replace(reminder, customer=replace(reminder.customer, phone=phone))
+        item = reminder._replace(customer=replace(reminder.customer, phone=phone))
         to = Address(ChannelName.SMS, phone)
         found = wiring.composer(settings(**twilio, **more)).compose(
             item, to, Sms.limits, is_window_open=True

@@ -1,8 +1,8 @@
 """Outbox rows and fakes for the dispatcher."""
 
-import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from bot.dispatcher import Composer, Dispatcher, Sending
 from bot.domain.delivery import Purpose
@@ -59,18 +59,19 @@ _MESSAGE = OutboxItem(
     attempt=None,
     last_inbound_at=None,
     reach="ok",
+    is_opted_out=False,
 )
 
 
 def message_item(channel: ChannelName = ChannelName.SMS, **changes: object) -> OutboxItem:
     """A link message, claimed for its first try."""
-    fields: dict[str, object] = {"channel": channel, "lane": channel.value, **changes}
-    return dataclasses.replace(_MESSAGE, **fields)  # type: ignore[arg-type]
+    fields: dict[str, Any] = {"channel": channel, "lane": channel.value, **changes}
+    return _MESSAGE._replace(**fields)
 
 
 def create_item(**changes: object) -> OutboxItem:
     """A link to be made."""
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "kind": CREATE_LINK,
         "lane": MIGO_LANE,
         "key": "create:pay_1:2",
@@ -81,7 +82,7 @@ def create_item(**changes: object) -> OutboxItem:
         "attempt": Attempt(2, _PAYMENT_ID, 2, "sms", "sms", "sending"),
         **changes,
     }
-    return dataclasses.replace(_MESSAGE, **fields)  # type: ignore[arg-type]
+    return _MESSAGE._replace(**fields)
 
 
 class FakeChannel:
