@@ -11,7 +11,7 @@ from bot.domain.delivery import Purpose
 from bot.store import claims
 from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
-from bot.store.listed import given
+from bot.store.listed import among, given
 from bot.store.rows import bound
 from bot.store.schema import SILENT_DELIVERY, delivery, outbox
 from bot.store.waiting import with_link
@@ -216,12 +216,15 @@ _FIND_LOCKED = _FIND.with_for_update()
 
 def deliveries_of(tx: Tx, outbox_ids: Sequence[int]) -> list[Delivery]:
     """Every try at these messages in order."""
-    rows = tx.run(
-        sa.select(delivery)
-        .where(delivery.c.outbox_id.in_(list(outbox_ids)))
-        .order_by(delivery.c.outbox_id, delivery.c.try_no)
-    )
-    return [_delivery_of(row) for row in rows.mappings()]
+    rows = tx.run(_DELIVERIES, {"b_ids": list(outbox_ids)}).mappings()
+    return [_delivery_of(row) for row in rows]
+
+
+_DELIVERIES = (
+    sa.select(delivery)
+    .where(among(delivery.c.outbox_id, "b_ids"))
+    .order_by(delivery.c.outbox_id, delivery.c.try_no)
+)
 
 
 def set_delivery(

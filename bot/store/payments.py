@@ -21,6 +21,7 @@ from bot.domain.payment import (
 )
 from bot.store import ledger
 from bot.store.engine import Tx
+from bot.store.listed import among
 from bot.store.people import customer_of
 from bot.store.rows import reader
 from bot.store.schema import customer, payment
@@ -370,5 +371,8 @@ def expired(tx: Tx, *, limit: int) -> list[Payment]:
 def customers_of(tx: Tx, payments: Sequence[Payment]) -> dict[int, Customer]:
     """The customers of these payments by id, in one statement."""
     ids = {item.customer_id for item in payments}
-    rows = tx.run(sa.select(customer).where(customer.c.id.in_(ids))).mappings()
+    rows = tx.run(_CUSTOMERS, {"b_ids": list(ids)}).mappings()
     return {row["id"]: customer_of(row) for row in rows}
+
+
+_CUSTOMERS = sa.select(customer).where(among(customer.c.id, "b_ids"))

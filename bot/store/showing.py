@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from bot.store.claims import target
 from bot.store.engine import Tx
+from bot.store.listed import among
 from bot.store.schema import customer, outbox
 
 
@@ -31,14 +32,8 @@ class Row:
 
 def rows_of(tx: Tx, payment_ids: Sequence[str]) -> dict[str, list[Row]]:
     """The messages of these payments in order of planning, in one statement."""
-    statement = (
-        sa.select(outbox, target.label("target"))
-        .outerjoin(customer, customer.c.id == outbox.c.customer_id)
-        .where(outbox.c.payment_id.in_(list(payment_ids)))
-        .order_by(outbox.c.id)
-    )
     found: dict[str, list[Row]] = {}
-    for row in tx.run(statement):
+    for row in tx.run(_ROWS, {"b_ids": list(payment_ids)}):
         found.setdefault(row.payment_id, []).append(
             Row(
                 row.id,
@@ -56,6 +51,14 @@ def rows_of(tx: Tx, payment_ids: Sequence[str]) -> dict[str, list[Row]]:
             )
         )
     return found
+
+
+_ROWS = (
+    sa.select(outbox, target.label("target"))
+    .outerjoin(customer, customer.c.id == outbox.c.customer_id)
+    .where(among(outbox.c.payment_id, "b_ids"))
+    .order_by(outbox.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
