@@ -288,14 +288,14 @@ def still_mine(tx: Tx, items: Sequence[OutboxItem]) -> set[int]:
     if not items:
         return set()
     tokens = {item.id: item.token for item in items}
-    statement = _CLAIMED if tx.is_sqlite else _CLAIMED.with_for_update()
-    rows = tx.run(statement, {"b_ids": list(tokens)})
+    rows = tx.run(_CLAIMED if tx.is_sqlite else _CLAIMED_LOCKED, {"b_ids": list(tokens)})
     return {item_id for item_id, token in map(tuple, rows) if tokens[item_id] == token}
 
 
 _CLAIMED = sa.select(outbox.c.id, outbox.c.token).where(
     among(outbox.c.id, "b_ids"), outbox.c.status == "sending"
 )
+_CLAIMED_LOCKED = _CLAIMED.with_for_update()
 
 
 def lapsed(tx: Tx, *, all_claims: bool = False, limit: int = 100) -> list[OutboxItem]:

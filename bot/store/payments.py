@@ -23,7 +23,7 @@ from bot.store import ledger
 from bot.store.engine import Tx
 from bot.store.listed import among
 from bot.store.people import customer_of
-from bot.store.rows import reader
+from bot.store.rows import bound, reader
 from bot.store.schema import customer, payment
 
 
@@ -174,16 +174,19 @@ def find_repeat(
     tx: Tx, *, idempotency_key: str | None, external_id: str | None
 ) -> tuple[Payment, str] | None:
     """The payment that already has this key or external id, and the hash of its request."""
-    for column, value in (
-        (payment.c.idempotency_key, idempotency_key),
-        (payment.c.external_id, external_id),
-    ):
+    for statement, value in ((_BY_KEY, idempotency_key), (_BY_EXTERNAL_ID, external_id)):
         if value is None:
             continue
-        row = tx.run(sa.select(payment).where(column == value)).mappings().first()
+        row = tx.run(statement, {"b_value": value}).mappings().first()
         if row is not None:
             return payment_of(row), str(row["request_hash"])
     return None
+
+
+_BY_KEY, _BY_EXTERNAL_ID = (
+    sa.select(payment).where(column == bound(column, "value"))
+    for column in (payment.c.idempotency_key, payment.c.external_id)
+)
 
 
 @dataclass(frozen=True, slots=True)
