@@ -85,6 +85,16 @@ def test_what_travels_is_seven_bits_in_short_lines() -> None:
     assert b"\n" not in content.replace(b"\r\n", b"")
 
 
+def test_text_that_is_a_boundary_of_the_same_mail_ends_nothing() -> None:
+    boundary = write().get_boundary()
+    assert boundary is not None
+    text = f"before\n--{boundary}\n\n--{boundary}--\nafter"
+    mail = write(replace(MESSAGE, text=text))
+    assert mail.get_boundary() == boundary
+    assert lines(part(mail, "text/plain")) == text.splitlines()
+    assert part(mail, "image/png").get_content().startswith(b"\x89PNG")
+
+
 def test_one_key_one_message_id() -> None:
     first, again, other = write(key="a"), write(replace(MESSAGE, subject="x"), key="a"), write()
     assert first["Message-ID"] == again["Message-ID"] != other["Message-ID"]
@@ -365,7 +375,7 @@ def test_a_sender_must_be_an_address(sender: str) -> None:
 
 
 def test_a_file_is_attached_beside_whatever_else_there_is() -> None:
-    mail = write(replace(MESSAGE, file=File(b"fila;motivo\r\n", "errores.csv")))
+    mail = write(replace(MESSAGE, file=File(b"fila;motivo\r\n", "errores de año.csv")))
     [attached] = mail.iter_attachments()
-    assert attached.get_filename() == "errores.csv"
+    assert attached.get_filename() == "errores de año.csv"
     assert attached.get_content() == b"fila;motivo\r\n"
