@@ -34,6 +34,9 @@ _log = logging.getLogger(__name__)
 
 PARKED_AFTER = timedelta(seconds=20)
 
+LAPSED_EVERY_S = 10.0
+"""How often what dead workers held is looked for."""
+
 _AWAY_S = 15.0
 """Less than what is left of a lease that is about to be renewed."""
 _GRACE_S = 15.0
@@ -77,7 +80,7 @@ class Scheduler:
     def sweeps(self) -> Mapping[str, tuple[float, Callable[[Tx], int]]]:
         """Each sweep by its name: every how many seconds, and what it does."""
         return {
-            "lapsed claims": (10, self.release_lapsed),
+            "lapsed claims": (LAPSED_EVERY_S, self.release_lapsed),
             "overdue deliveries": (5, lambda tx: outgoing.on_overdue(tx, self._rules)),
             "silent links": (600, lambda tx: silence.list_silent(tx, self._rules)),
             "no callbacks": (600, lambda tx: silence.notice_no_callbacks(tx, self._rules)),

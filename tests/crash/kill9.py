@@ -19,6 +19,7 @@ import psycopg
 
 from bot.app import ALL_ROLES, Role
 from bot.holding import LEASE
+from bot.scheduler import LAPSED_EVERY_S
 from bot.store.migrate import migrate
 from tests.contract.books_invariants import check_books
 from tests.contract.databases import empty
@@ -40,7 +41,7 @@ RECOVERED_WITHIN_S, RESTED_WITHIN_S = 2.0, 60.0
 ENDED_WITHIN_S, WORKED_OFF_WITHIN_S = 30.0, 300.0
 """After these the run is given up; what is asked of it is `RESTED_WITHIN_S`."""
 STUCK_A_KILL = 30
-HELD_S = LEASE.total_seconds() + 10.0
+HELD_S = LEASE.total_seconds() + LAPSED_EVERY_S
 """What dead workers hold stays held for a lease and until the sweep, and must not keep new payments
 from coming."""
 
