@@ -30,10 +30,14 @@ from bot.domain.calendars import Reminding
 from bot.domain.delivery import ASKING, MANNERS, Purpose
 from bot.domain.hours import hours_of
 from bot.domain.money import Money
+from bot.domain.recurring_words import read_rule
+from bot.domain.schedule import Ask
+from bot.handlers import schedules
 from bot.handlers.payment import PaymentRequest, RequestError, cancel_payment, resend
 from bot.handlers.payment import create_payment as create
 from bot.handlers.replacement import replace_link
 from bot.handlers.rules import Dispatches, Rules
+from bot.handlers.schedules import ScheduleRequest
 from bot.intake import Intake, Reader
 from bot.migo import AmountUnit
 from bot.relay import Relay
@@ -41,7 +45,16 @@ from bot.scheduler import Scheduler
 from bot.store import inbox
 from bot.store.engine import Store, StoreError, Tx, make_engine
 from bot.store.inbox import Received, Source
-from bot.store.schema import address, customer, fact, metadata, outbox, payment
+from bot.store.schema import (
+    address,
+    customer,
+    fact,
+    metadata,
+    outbox,
+    payment,
+    schedule,
+    schedule_run,
+)
 from bot.store.schema import inbox as inbox_table
 from bot.store.schema import link as link_table
 from bot.telemetry.metrics import Metrics
@@ -51,17 +64,22 @@ from bot.wiring import read_report
 from channels.base import ChannelName
 from channels.email.channel import Email
 from channels.sms import Sms
+from channels.telegram import Telegram
 from channels.whatsapp import WhatsApp
 from tests.contract.books_invariants import MONEY, check_books
 from tests.contract.world import rules_of
 from tests.crash.progress import shown
 from tests.crash.report import Report
-from tests.crash.town import PHONES, START, Courier, FindingCourier, Letter, Town
+from tests.crash.town import CHATS, PHONES, START, Courier, FindingCourier, Letter, Town
 from tests.crash.virtual import Process, VirtualLoop
 
 DAYS, CALM = 3, timedelta(hours=8)
 ZONE = ZoneInfo("America/Guatemala")
-ROUTES = [("whatsapp", "sms", "email"), ("sms", "email"), ("whatsapp",), ("sms",), ("email", "sms")]
+ROUTES = [
+    *(("whatsapp", "sms", "email"), ("sms", "email"), ("whatsapp",), ("sms",), ("email", "sms")),
+    *(("telegram", "sms"), ("telegram", "email")),
+]
+_RULES = ("daily 09:00", "weekly mon,wed,sat 10:30", "daily 17:59", "monthly 31 09:00")
 
 _NOTICED = timedelta(minutes=2)
 """From a decision on, a message that was claimed before may still be on its way for so long."""
@@ -134,7 +152,7 @@ class Story:
         self.sqlite: Any = self.engine.raw_connection().driver_connection
         self.rules: Rules = replace(
             rules_of(dispatches),
-            couriers=frozenset({ChannelName.WHATSAPP, ChannelName.SMS, ChannelName.EMAIL}),
+            couriers=frozenset(ChannelName),
             finds=frozenset({ChannelName.WHATSAPP, ChannelName.SMS}),
             random=self.chance.random,
             staff=f"whatsapp:{PHONES[-1]}",
@@ -159,6 +177,7 @@ class Story:
         self._changes = -1
         self._looks = 0
         self.broken: list[BaseException] = []
+        self.fired = 0
 
     # The database
 
@@ -198,7 +217,9 @@ class Story:
             )
             silent = {(row.channel, row.value) for row in tx.run(stopped)}
             deaf = tx.run(sa.select(customer.c.phone).where(customer.c.is_opted_out)).scalars()
-            silent |= {(channel.value, phone) for phone in deaf for channel in self.rules.couriers}
+            for phone in deaf:
+                silent |= {(channel.value, phone) for channel in self.rules.couriers}
+                silent |= {(ChannelName.TELEGRAM.value, CHATS.get(phone, ""))}
             self._since(self.silent_since, silent, now)
 
     @staticmethod
@@ -241,6 +262,7 @@ class Story:
             Source.MIGO: lambda item: [read_report(item, AmountUnit.MAJOR)],
             Source.TWILIO_STATUS: lambda item: [town.events[item.body.decode()]],
             Source.TWILIO_INBOUND: lambda item: [town.events[item.body.decode()]],
+            Source.TELEGRAM: lambda item: [town.events[item.body.decode()]],
         }
         intake = Intake(
             store,
@@ -256,6 +278,7 @@ class Story:
             ChannelName.WHATSAPP: FindingCourier(town, ChannelName.WHATSAPP, WhatsApp.limits),
             ChannelName.SMS: FindingCourier(town, ChannelName.SMS, Sms.limits),
             ChannelName.EMAIL: Courier(town, ChannelName.EMAIL, Email.limits),
+            ChannelName.TELEGRAM: Courier(town, ChannelName.TELEGRAM, Telegram.limits),
         }
         dispatcher = Dispatcher(
             channels=channels,
@@ -310,9 +333,11 @@ class Story:
         self.start_worker("w1")
         self.start_worker("w2")
         self.start_scheduler()
+        for phone in CHATS:
+            self.town.later(40_000, partial(self.town.join_telegram, phone))
         troubles = [
             asyncio.create_task(each())
-            for each in (self._sell, self._meddle, self._kill, self._take_away)
+            for each in (*(self._sell, self._meddle, self._schedule, self._kill, self._take_away),)
         ]
         await asyncio.sleep(DAYS * 86_400)
         for each in troubles:
@@ -363,6 +388,37 @@ class Story:
                 self._ask(partial(other, rules=self.rules, payment_id=chosen))
             else:
                 self._ask(partial(cancel_payment, payment_id=chosen, by="ana"))
+
+    async def _schedule(self) -> None:
+        """Staff ask for money by a rule, leave a period out, pause, go on, and end it."""
+        while True:
+            await self._pause(12_000)
+            with self.engine.begin() as conn:
+                known = list(
+                    conn.execute(sa.select(schedule.c.id).order_by(schedule.c.id)).scalars()
+                )
+            if not known or self.town.is_so(0.4):
+                request = ScheduleRequest(
+                    ask=Ask(
+                        self.chance.choice(PHONES[:-1]),
+                        Money(self.chance.choice((15000, 999)), "GTQ"),
+                        self.chance.choice(ROUTES),
+                        email="ana@example.com",
+                    ),
+                    rule=read_rule(self.chance.choice(_RULES)),
+                    created_by="api",
+                    request_hash=f"h{self.town.next()}",
+                )
+                self._ask(partial(schedules.add, rules=self.rules, request=request))
+                continue
+            told = {"schedule_id": self.chance.choice(known), "by": "ana"}
+            work: Callable[..., object] = self.chance.choice(
+                (
+                    *(partial(schedules.skip, rules=self.rules), schedules.pause),
+                    *(partial(schedules.resume, rules=self.rules), schedules.remove),
+                )
+            )
+            self._ask(partial(work, **told))
 
     def _ask(self, work: Callable[[Tx], object]) -> None:
         wakes: set[str] = set()
@@ -432,6 +488,7 @@ class Story:
         now = self.town.now()
         with self.engine.begin() as conn:
             self._check_inbox(conn)
+            self._check_schedules(conn)
             late = outbox.c.not_before < now - _AT_REST
             left = conn.execute(
                 sa.select(outbox.c.key, outbox.c.status).where(
@@ -463,6 +520,27 @@ class Story:
                 if len(uids) > 1 and each not in decided
             }  # fmt: skip
             self._must(not two, f"two links in hand for one debt: {two}", now)
+
+    def _check_schedules(self, conn: sa.Connection) -> None:
+        """Each period that came has its payment or a reason, and no payment is of no period."""
+        now = self.town.now()
+        runs = conn.execute(sa.select(schedule_run)).all()
+        made = [row.payment_id for row in runs if row.state == "made"]
+        known = set(conn.execute(sa.select(payment.c.id)).scalars())
+        lost = [each for each in made if each not in known]
+        self._must(
+            not lost and len(set(made)) == len(made), f"periods without payment: {lost}", now
+        )
+        by_rule = payment.c.created_by.startswith("schedule")
+        of_rules = set(conn.execute(sa.select(payment.c.id).where(by_rule)).scalars())
+        self._must(of_rules == set(made), f"of no period: {sorted(of_rules ^ set(made))}", now)
+        forgotten = conn.execute(
+            sa.select(schedule.c.id).where(
+                schedule.c.status == "active", schedule.c.next_at < now - _AT_REST
+            )
+        ).all()
+        self._must(not forgotten, f"schedules that stand still: {forgotten}", now)
+        self.fired = len(made)
 
     def _check_inbox(self, conn: sa.Connection) -> None:
         now = self.town.now()
@@ -565,12 +643,13 @@ def _simulate(stories: int, first_seed: int, is_replayed: bool) -> Report:
         digests.append(story.digest())
         figures.update(
             days=DAYS, transactions=story.transactions, messages=len(story.town.letters),
+            telegrams=sum(each.channel is ChannelName.TELEGRAM for each in story.town.letters),
             links=len(story.town.links), paid=len(story.ever_paid), kills=story.kills,
-            outages=story.outages, faults=sum(story.town.faults.values()),
+            outages=story.outages, fired=story.fired, faults=sum(story.town.faults.values()),
         )  # fmt: skip
     report.figures |= {"stories": stories, **figures}
     report.none_of("broken", broken)
-    for name in ("messages", "paid", "kills", "outages", "faults"):
+    for name in ("messages", "telegrams", "paid", "fired", "kills", "outages", "faults"):
         report.must_bite(figures[name], f"no {name}")
     if is_replayed and not broken:
         again = tell(first_seed).digest()

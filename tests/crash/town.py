@@ -26,11 +26,14 @@ from channels.base import (
     Limits,
     OutboundMessage,
     Refusal,
+    SharedContact,
 )
 from channels.errors import NotSentError, RejectedError, UncertainError
 
 START = datetime(2026, 3, 2, 13, tzinfo=UTC)
 PHONES = tuple(f"+5025555{number:04}" for number in range(1, 31))
+CHATS = {phone: f"90{phone[-4:]}" for phone in PHONES[:12]}
+"""Who has Telegram, and the chat there once they pressed start."""
 _URL = re.compile(r"https://pay\.example/(u[0-9]+)")
 _SAID = (
     *("hola", "saldo", "ya pagué", "el viernes", "mañana", "recibo", "PAGAR"),
@@ -39,7 +42,9 @@ _SAID = (
 _SOURCES = {
     ChannelName.WHATSAPP: Source.TWILIO_INBOUND,
     ChannelName.SMS: Source.TWILIO_INBOUND,
+    ChannelName.TELEGRAM: Source.TELEGRAM,
 }
+_READERS = {*PHONES, *CHATS.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +197,7 @@ class Town:
             self._report_of(letter, DeliveryState.DELIVERED, None)
         for uid in letter.uids:
             self._see(uid)
-        if not self.is_calm and self.is_so(0.12) and letter.to in PHONES:
+        if not self.is_calm and self.is_so(0.12) and letter.to in _READERS:
             words = self.chance.choice(_SAID)
             self.later(600, lambda: self.write(letter.channel, letter.to, words))
 
@@ -204,14 +209,21 @@ class Town:
                 DeliveryReport(name, letter.provider_id, state, self.now(), refusal=refusal),
             )
 
-    def write(self, channel: ChannelName, phone: str, words: str) -> None:
-        """A customer writes to the merchant."""
+    def write(
+        self, channel: ChannelName, who: str, words: str, contact: SharedContact | None = None
+    ) -> None:
+        """A customer writes to the merchant, or shares a contact."""
         source = _SOURCES.get(channel)
         if source is not None:
             event = InboundMessage(
-                f"in{self.next()}", Address(channel, phone), words, at=self.now()
+                f"in{self.next()}", Address(channel, who), words, at=self.now(), contact=contact
             )
             self.hear(source, event)
+
+    def join_telegram(self, phone: str) -> None:
+        """A customer presses start and tells their number."""
+        contact = SharedContact(phone, is_own=True)
+        self.write(ChannelName.TELEGRAM, CHATS[phone], "", contact)
 
     def hear(self, source: Source, event: InboundEvent) -> None:
         self.events[event.event_id] = event
