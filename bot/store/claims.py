@@ -229,28 +229,9 @@ _CHANNELS: dict[str | None, ChannelName | None] = {
 
 def _item_of(row: "sa.Row[Any]") -> OutboxItem:
     # By position, and what it belongs to only where it does: this is paid for by every message.
-    (
-        item_id,
-        kind,
-        lane,
-        key,
-        purpose,
-        channel,
-        route_left,
-        payload,
-        attempts_,
-        tries,
-        uncertain_count,
-        looks_left,
-        token,
-        created_at,
-        not_before,
-        give_up_at,
-        target_,
-        last_inbound_at,
-        reach,
-        is_opted_out,
-    ) = row[: len(_BASE)]
+    item_id, kind, lane, key, purpose, channel, route_left, payload, *rest = row[: len(_BASE)]
+    tried, tries, uncertain_count, looks_left, token, created_at, not_before, give_up_at = rest[:-4]
+    to, last_inbound_at, reach, is_opted_out = rest[-4:]
     told = row._mapping
     return OutboxItem(
         item_id,
@@ -261,7 +242,7 @@ def _item_of(row: "sa.Row[Any]") -> OutboxItem:
         _CHANNELS[channel],
         tuple(route_left),
         payload,
-        attempts_,
+        tried,
         tries,
         uncertain_count,
         looks_left,
@@ -269,7 +250,7 @@ def _item_of(row: "sa.Row[Any]") -> OutboxItem:
         created_at,
         not_before,
         give_up_at,
-        target_,
+        to,
         last_inbound_at,
         reach or "ok",
         bool(is_opted_out),
