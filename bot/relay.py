@@ -345,7 +345,8 @@ class Relay:
 
     async def _settle_forever(self) -> None:
         """Write outcomes until no call is left that could bring another."""
-        while not self._is_drained:
+        # While staff are told of a change the last call may end: it is written all the same.
+        while self._ended or not self._is_drained:
             await _within(self._has_ended, _BEAT_S)
             self._end_overlong()
             self._has_ended.clear()

@@ -35,6 +35,7 @@ PLANTED = {
     "APScheduler has two doorways": ("bot/handlers/planted.py", "import apscheduler"),
     "dateparser has one doorway": ("bot/handlers/planted.py", "import dateparser"),
     "matplotlib has one doorway": ("bot/handlers/planted.py", "import matplotlib"),
+    "Pillow has one doorway": ("bot/handlers/planted.py", "import PIL"),
     "openpyxl has one doorway": ("bot/handlers/planted.py", "import openpyxl"),
     "httpx has few doorways": ("bot/handlers/planted.py", "import httpx"),
 }

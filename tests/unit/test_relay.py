@@ -186,6 +186,31 @@ async def test_each_end_is_counted_by_its_kind_once_it_is_written(box: Outbox) -
     assert counted == [2, 2, None]
 
 
+async def test_a_call_that_ends_while_staff_are_told_is_written_before_the_end(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, is_telling, may_go_on = box.performer.close("email"), asyncio.Event(), asyncio.Event()
+
+    async def tell(news: Callable[[Tx], None]) -> None:
+        is_telling.set()
+        await may_go_on.wait()
+
+    relay = box.relay()
+    monkeypatch.setattr(relay, "_tell", tell)
+    await box.owe(ChannelName.SMS)
+    await box.owe(ChannelName.EMAIL)
+    run = asyncio.create_task(relay.run())
+    # The first call to get through in a lane is news.
+    await is_telling.wait()
+    await eventually(lambda: box.performer.under_way == 1)
+    relay.stop()
+    gate.set()
+    await eventually(lambda: relay._is_drained)
+    may_go_on.set()
+    await run
+    assert await box.count("done") == 2
+
+
 async def test_a_lane_that_hangs_holds_up_no_other(box: Outbox) -> None:
     gate = box.performer.close("sms")
     await box.owe(ChannelName.SMS, 5)
