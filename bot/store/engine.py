@@ -19,6 +19,7 @@ from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 from pydantic_core import from_json
@@ -531,6 +532,7 @@ def explain(error: DBAPIError, url: URL) -> StoreError:
             f"another paybot holds {url.database}; stop it first, or set DATABASE_URL to a "
             "PostgreSQL database to run several processes"
         )
-    what = f"cannot open {url.render_as_string(hide_password=True)}: {error.orig}"
+    named = unquote(url.set(drivername=url.get_backend_name()).render_as_string())
+    what = f"cannot open {named}: {' '.join(str(error.orig).split())}"
     is_away = url.get_backend_name() == "postgresql" and isinstance(error, OperationalError)
     return StoreAwayError(what) if is_away else StoreError(what)

@@ -256,6 +256,7 @@ async def test_a_server_that_is_away_is_said_so_without_the_password() -> None:
         store.open()
     assert not isinstance(caught.value, StoreBusyError)
     assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 async def test_customers_are_found_by_phone_and_learn(store: Store) -> None:
