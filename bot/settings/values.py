@@ -95,12 +95,13 @@ def _hosts_apart(text: str) -> str:
     if found is None:
         return text
     user, hosts, name, query = found.groups(default="")
-    pairs = [_HOST.fullmatch(each) for each in hosts.split(",")]
-    if not all(pairs):
+    said = hosts.split(",")
+    pairs = [pair.groups("5432") for each in said if (pair := _HOST.fullmatch(each))]
+    if len(pairs) < len(said):
         raise ValueError("must be a URL whose hosts are host[:port], with commas between")
     told = {
-        "host": ",".join(pair[1].strip("[]") for pair in pairs if pair),
-        "port": ",".join(pair[2] or "5432" for pair in pairs if pair),
+        "host": ",".join(host.strip("[]") for host, _ in pairs),
+        "port": ",".join(port for _, port in pairs),
     }
     # Without it the first that answers would be taken, though it may be a standby.
     wanted = {"target_session_attrs": "read-write"} | dict(parse_qsl(query.removeprefix("?")))

@@ -115,15 +115,7 @@ def _marking(due: "sa.Select[tuple[int]]") -> ReturningUpdate[Any]:
             tries=outbox.c.tries + 1,
             updated_at=_NOW,
         )
-        .returning(
-            outbox.c.id,
-            outbox.c.tries,
-            outbox.c.last_error,
-            outbox.c.payment_id,
-            outbox.c.attempt_id,
-            outbox.c.customer_id,
-            outbox.c.purpose,
-        )
+        .returning(*(outbox.c[name] for name in Taken._fields))
     )
 
 

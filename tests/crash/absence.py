@@ -6,11 +6,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from bot.store.migrate import migrate
 from tests.crash.kill9 import Tally
-from tests.crash.outage import Afflicted, ServerMissingError, report_of
+from tests.crash.outage import Afflicted, own_postgres, report_of
 from tests.crash.report import Report, seconds, share
-from tests.services import PostgresServer, eventually, postgres_server, private_folder
+from tests.services import PostgresServer, eventually
 
 RATE = 20.0
 """Callbacks a second."""
@@ -51,19 +50,10 @@ async def database_gone(*, for_s: int, seed: int) -> Report:
         ServerMissingError: it is not installed.
     """
     tally = Tally()
-    with private_folder() as servers, tempfile.TemporaryDirectory(prefix="paybot-alone-") as name:
-        server = postgres_server(servers)
-        if server is None:
-            raise ServerMissingError("no PostgreSQL")
-        server.create()
-        server.start()
-        try:
-            migrate(server.url)
-            async with Alone(Path(name), server.url, tally, random.Random(seed)) as service:
-                await service.bear(server, for_s)
-                report = report_of("absence", service, tally, seed)
-        finally:
-            server.stop()
+    with own_postgres() as server, tempfile.TemporaryDirectory(prefix="paybot-alone-") as name:
+        async with Alone(Path(name), server.url, tally, random.Random(seed)) as service:
+            await service.bear(server, for_s)
+            report = report_of("absence", service, tally, seed)
     report.figures |= {"away_s": for_s, "told": len(service.told), "spooled": service.spooled}
     slowest = share(service.told, 99)
     report.figures |= {"answer_p99": seconds(slowest), "drained": seconds(service.drained_s)}

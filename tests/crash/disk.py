@@ -79,7 +79,8 @@ class IllDisk(Afflicted):
         sign, refused = self._signs[illness], self.refused
         await eventually(lambda: self.crowd.acked_count > 0, SHOWS_WITHIN_S)
         sign.touch()
-        shows = self._is_refusing if illness is Illness.SEALED else self._is_spooling
+        is_sealed = illness is Illness.SEALED
+        shows = (lambda: self.refused > refused) if is_sealed else self._is_spooling
         # What is owed may all be paid by now: money that is told of again shows the illness too.
         telling = asyncio.create_task(self.crowd.tell_more(TOLD / STAYS_ILL_S, STAYS_ILL_S))
         await eventually(shows, SHOWS_WITHIN_S)
@@ -97,16 +98,13 @@ class IllDisk(Afflicted):
             sign.unlink()
         await eventually(self._is_drained, SHOWS_WITHIN_S)
         await telling
-        if illness is Illness.SEALED:
+        if is_sealed:
             self.refused_sealed += self.refused - refused
 
     @property
     def refused(self) -> int:
         """How many callbacks were answered 5xx."""
         return sum(n for status, n in self.crowd.told.items() if status >= 500)
-
-    async def _is_refusing(self) -> bool:
-        return self.crowd.told[503] > self.refused_sealed
 
     async def _is_spooling(self) -> bool:
         return await self._spool_items() > 0

@@ -48,7 +48,7 @@ class Pair:
         """Make the standby anew, and have each commit wait for it from now on."""
         await asyncio.to_thread(self.standby.copy, self.primary)
         await asyncio.to_thread(self.standby.start)
-        self._wait_for("'*'")
+        self._wait_for("*")
         await eventually(self._is_synced, COPIED_WITHIN_S)
 
     async def fail_over(self, chance: random.Random) -> None:
@@ -59,7 +59,7 @@ class Pair:
         await asyncio.sleep(chance.uniform(*DOWN_S))
         self.primary, self.standby = self.standby, self.primary
         await asyncio.to_thread(self.primary.promote)
-        self._wait_for("''")
+        self._wait_for("")
         if hangs:
             self.standby.resume()
             await asyncio.sleep(ZOMBIE_S)
@@ -78,7 +78,8 @@ class Pair:
 
     def _wait_for(self, standbys: str) -> None:
         with psycopg.connect(self.primary.url, autocommit=True) as connection:
-            connection.execute(f"alter system set synchronous_standby_names = {standbys}".encode())
+            wanted = f"alter system set synchronous_standby_names = '{standbys}'"
+            connection.execute(wanted.encode())
             connection.execute("select pg_reload_conf()")
 
     async def _is_synced(self) -> bool:

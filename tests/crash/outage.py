@@ -5,7 +5,8 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -80,15 +81,26 @@ async def database_away(*, restarts: int, seed: int) -> Report:
     Raises:
         ServerMissingError: it is not installed.
     """
-    with private_folder() as servers:
-        server = postgres_server(servers)
+    with own_postgres() as server:
+        return await _without_database(server, restarts, seed)
+
+
+@contextmanager
+def own_postgres() -> Iterator[PostgresServer]:
+    """A migrated PostgreSQL that is ours to stop.
+
+    Raises:
+        ServerMissingError: it is not installed.
+    """
+    with private_folder() as folder:
+        server = postgres_server(folder)
         if server is None:
             raise ServerMissingError("no PostgreSQL")
         server.create()
         server.start()
         try:
             migrate(server.url)
-            return await _without_database(server, restarts, seed)
+            yield server
         finally:
             server.stop()
 

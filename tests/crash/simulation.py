@@ -45,6 +45,7 @@ from bot.scheduler import Scheduler
 from bot.store import inbox
 from bot.store.engine import Store, StoreError, Tx, make_engine
 from bot.store.inbox import Received, Source
+from bot.store.schedules import PAYMENT_PREFIX
 from bot.store.schema import (
     address,
     customer,
@@ -337,7 +338,7 @@ class Story:
             self.town.later(40_000, partial(self.town.join_telegram, phone))
         troubles = [
             asyncio.create_task(each())
-            for each in (*(self._sell, self._meddle, self._schedule, self._kill, self._take_away),)
+            for each in (self._sell, self._meddle, self._schedule, self._kill, self._take_away)
         ]
         await asyncio.sleep(DAYS * 86_400)
         for each in troubles:
@@ -531,7 +532,7 @@ class Story:
         self._must(
             not lost and len(set(made)) == len(made), f"periods without payment: {lost}", now
         )
-        by_rule = payment.c.created_by.startswith("schedule")
+        by_rule = payment.c.created_by.startswith(PAYMENT_PREFIX)
         of_rules = set(conn.execute(sa.select(payment.c.id).where(by_rule)).scalars())
         self._must(of_rules == set(made), f"of no period: {sorted(of_rules ^ set(made))}", now)
         forgotten = conn.execute(
