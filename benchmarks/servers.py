@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ async def ours(folder: Path, payments: int, *, with_worker: bool) -> Any:
     metadata.create_all(store.engine)
     for first in range(0, payments, 500):
         count = min(500, payments - first)
-        await store.transact(lambda tx, first=first, count=count: _seed(tx, first, count))
+        await store.transact(partial(_seed, first=first, count=count))
     if with_worker:
         intake = Intake(
             store,

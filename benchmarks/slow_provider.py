@@ -1,8 +1,12 @@
-"""A provider that takes every message and answers after a fixed latency; prints its port."""
+"""A provider that takes every message and answers after a fixed latency.
+
+Prints its port, and at SIGTERM how many messages it was given.
+"""
 
 import asyncio
 import itertools
 import json
+import signal
 import socket
 import sys
 from typing import cast
@@ -10,6 +14,7 @@ from typing import cast
 import uvloop
 
 _NUMBERS = itertools.count()
+_TAKEN = itertools.count()
 
 
 def _answer(number: int) -> bytes:
@@ -62,6 +67,7 @@ class Provider(asyncio.Protocol):
             if len(self._buffer) < end + 4 + length:
                 return
             self._buffer = self._buffer[end + 4 + length :]
+            next(_TAKEN)
             asyncio.get_running_loop().call_later(self._latency_s, self._reply)
 
     def _reply(self) -> None:
@@ -74,8 +80,12 @@ async def main(latency_s: float) -> None:
     listener.bind(("127.0.0.1", 0))
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Provider(latency_s), sock=listener, backlog=1024)
+    is_over = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, is_over.set)
     print(listener.getsockname()[1], flush=True)
-    await server.serve_forever()
+    await is_over.wait()
+    print(next(_TAKEN), flush=True)
+    server.close()
 
 
 if __name__ == "__main__":

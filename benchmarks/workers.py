@@ -1,5 +1,7 @@
 """One worker process, then two, drain one outbox on PostgreSQL against a slow provider.
 
+The provider counts its calls: no row may be performed twice.
+
 What bounds a worker is the provider's latency and how many calls it has under way, so that a
 second one should double the rate; what is lost to the database they share is what is measured.
 """
@@ -88,9 +90,14 @@ def main() -> bool:
         finally:
             provider.terminate()
             provider.wait(timeout=10)
+        taken = int(provider.stdout.readline())
+    # Each row ended as sent, so that any more calls than rows are rows that were performed twice.
+    twice = taken - len(rates) * N
     ratio = rates[1] / rates[0]
     word = "reached" if ratio >= ASKED else "MISSED"
+    only_once = "reached" if twice == 0 else "MISSED"
     print(f"  one worker          {rates[0]:7.0f}/s")
     print(f"  two workers         {rates[1]:7.0f}/s")
     print(f"  two / one           {ratio:7.2f}   asked: {ASKED:.2f}   {word}")
-    return ratio >= ASKED
+    print(f"  calls above rows    {twice:7}   asked: 0      {only_once}")
+    return ratio >= ASKED and twice == 0
