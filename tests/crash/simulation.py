@@ -178,7 +178,6 @@ class Story:
         self._changes = -1
         self._looks = 0
         self.broken: list[BaseException] = []
-        self.fired = 0
 
     # The database
 
@@ -541,7 +540,6 @@ class Story:
             )
         ).all()
         self._must(not forgotten, f"schedules that stand still: {forgotten}", now)
-        self.fired = len(made)
 
     def _check_inbox(self, conn: sa.Connection) -> None:
         now = self.town.now()
@@ -557,6 +555,14 @@ class Story:
             if each.source is Source.MIGO and f'"{uid}"'.encode() in each.body
         }  # fmt: skip
         self._must(reported <= booked, f"no fact of {sorted(reported - booked)[:5]}", now)
+
+    @property
+    def fired(self) -> int:
+        """How many payments schedules have made."""
+        is_made = schedule_run.c.state == "made"
+        with self.engine.begin() as conn:
+            statement = sa.select(sa.func.count()).select_from(schedule_run).where(is_made)
+            return int(conn.execute(statement).scalar_one())
 
     def digest(self) -> str:
         """All that happened, as one number."""
