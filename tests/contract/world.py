@@ -95,6 +95,9 @@ class World:
     async def create(
         self, route: Sequence[str] = ("whatsapp", "sms", "email"), **details: object
     ) -> Payment:
+        return await self.run(lambda tx: self._create(tx, route, **details))
+
+    def _create(self, tx: Tx, route: Sequence[str], **details: object) -> Payment:
         request = PaymentRequest(
             phone=PHONE,
             money=ASKED,
@@ -105,45 +108,68 @@ class World:
             reminders="off",
         )
         request = dataclasses.replace(request, **details)  # type: ignore[arg-type]
-        made = await self.run(lambda tx: payment_handler.create_payment(tx, self.rules, request))
-        return made.payment
+        return payment_handler.create_payment(tx, self.rules, request).payment
 
     async def claim(self, lane: str, limit: int = 10) -> list[OutboxItem]:
+        return await self.run(lambda tx: self._claim(tx, lane, limit))
+
+    async def claim_all(self, *lanes: str) -> list[OutboxItem]:
+        """What is due in several lanes, in one transaction."""
+        return await self.run(lambda tx: [item for lane in lanes for item in self._claim(tx, lane)])
+
+    def _claim(self, tx: Tx, lane: str, limit: int = 10) -> list[OutboxItem]:
         token = f"token{next(self._names)}"
-        return await self.run(
-            lambda tx: outgoing.claim(
-                tx, self.rules, lane=lane, limit=limit, lease=LEASE, token=token, worker="w"
-            )
+        return outgoing.claim(
+            tx, self.rules, lane=lane, limit=limit, lease=LEASE, token=token, worker="w"
         )
 
     async def claim_one(self, lane: str) -> OutboxItem:
-        items = await self.claim(lane)
+        return await self.run(lambda tx: self._claim_one(tx, lane))
+
+    def _claim_one(self, tx: Tx, lane: str) -> OutboxItem:
+        items = self._claim(tx, lane)
         assert len(items) == 1, [item.key for item in items]
         return items[0]
 
     async def settle(self, item: OutboxItem, outcome: Outcome) -> None:
-        await self.run(lambda tx: outgoing.settle(tx, self.rules, [(item, outcome)]))
+        await self.run(lambda tx: self._settle(tx, item, outcome))
+
+    def _settle(self, tx: Tx, item: OutboxItem, outcome: Outcome) -> None:
+        outgoing.settle(tx, self.rules, [(item, outcome)])
 
     async def make_link(self, uid: str) -> OutboxItem:
         """Have Migo make the link that is owed now."""
-        item = await self.claim_one(MIGO_LANE)
-        await self.settle(item, Done(LinkMade(uid, f"ref {uid}", f"https://pay.example/{uid}")))
+        return await self.run(lambda tx: self._make_link(tx, uid))
+
+    def _make_link(self, tx: Tx, uid: str) -> OutboxItem:
+        item = self._claim_one(tx, MIGO_LANE)
+        made = LinkMade(uid, f"ref {uid}", f"https://pay.example/{uid}")
+        self._settle(tx, item, Done(made))
         return item
 
     async def accept(self, lane: str, provider_id: str) -> OutboxItem:
         """Have the provider of a lane take the message that is owed now."""
-        item = await self.claim_one(lane)
-        await self.settle(item, Done(Sent(provider_id, self.clock.now)))
+        return await self.run(lambda tx: self._accept(tx, lane, provider_id))
+
+    def _accept(self, tx: Tx, lane: str, provider_id: str) -> OutboxItem:
+        item = self._claim_one(tx, lane)
+        self._settle(tx, item, Done(Sent(provider_id, self.clock.now)))
         return item
 
     async def linked(
         self, uid: str = "u1", route: Sequence[str] = ("whatsapp", "sms", "email")
     ) -> Payment:
         """A payment whose link was taken by the first channel of its route."""
-        made = await self.create(route)
-        await self.make_link(uid)
-        await self.accept(route[0], f"out {uid}")
-        return await self.read(made.id)
+        return await self.run(lambda tx: self.linked_in(tx, uid, route))
+
+    def linked_in(self, tx: Tx, uid: str, route: Sequence[str]) -> Payment:
+        """Such a payment in a transaction that does more."""
+        made = self._create(tx, route)
+        self._make_link(tx, uid)
+        self._accept(tx, route[0], f"out {uid}")
+        found = payments.read(tx, made.id)
+        assert found is not None
+        return found
 
     async def read(self, payment_id: str) -> Payment:
         found = await self.run(lambda tx: payments.read(tx, payment_id))

@@ -4,7 +4,7 @@ Most are the races of the contract suite, which runs each of them a few hundred 
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import pytest
@@ -125,7 +125,7 @@ async def two_replacements(pair: Pair) -> None:
         assert isinstance(ends[2], Payment | RequestError), ends
         [(_, _, is_replaced)] = await world.links(payment.id)
         assert len(await world.claim("migo")) == is_replaced, ends
-        left = [row for lane in ("whatsapp", "sms") for row in await world.claim(lane)]
+        left = await world.claim_all("whatsapp", "sms")
         assert not (is_replaced and left), left
         replaced += is_replaced
         await world.run(cancelling(payment))
@@ -147,12 +147,10 @@ async def workers_one_customer(pair: Pair, number: int, payments: int = 2) -> No
     for turn in range(suite.ROUNDS):
         # A week apart, so that no cap or gap of the round before holds anything back.
         world.clock.advance(days=6)
-        owed = [await world.linked(f"u{turn}.{each}", ("email",)) for each in range(payments)]
+        uids = [f"u{turn}.{each}" for each in range(payments)]
+        owed = await world.run(partial(_linked, world=world, uids=uids))
         world.clock.advance(days=2)
-        for row in range(4):
-            await world.run(
-                partial(_plan_reminder, world=world, payment=owed[row % payments], row=row)
-            )
+        await world.run(partial(_plan_reminders, world=world, owed=owed))
         works = [partial(_claim_one, world=world, token=f"{turn}.{each}") for each in range(number)]
         ends = await collide(pair, *works)
         assert all(isinstance(end, list) for end in ends), ends
@@ -165,8 +163,7 @@ async def workers_one_customer(pair: Pair, number: int, payments: int = 2) -> No
             day=world.clock.now.date().isoformat(),
         )
         assert slots in ([(1, 1)], [(2, 1)]), slots
-        for payment in owed:
-            await world.run(cancelling(payment))
+        await world.run(cancelling(*owed))
 
 
 async def workers_one_slot(pair: Pair) -> None:
@@ -176,17 +173,23 @@ async def workers_one_slot(pair: Pair) -> None:
         await workers_one_customer(pair, number=4, payments=1)
 
 
-def _plan_reminder(tx: Tx, world: World, payment: Payment, row: int) -> bool:
-    return plan_message(
-        tx,
-        world.rules,
-        payment,
-        Purpose.REMINDER,
-        key=f"reminder:{payment.id}:{row}",
-        link=None,
-        route=("email",),
-        payload={"day": world.clock.now.date().isoformat(), "tone": "friendly"},
-    )
+def _linked(tx: Tx, world: World, uids: Sequence[str]) -> list[Payment]:
+    return [world.linked_in(tx, uid, ("email",)) for uid in uids]
+
+
+def _plan_reminders(tx: Tx, world: World, owed: Sequence[Payment]) -> None:
+    for row in range(4):
+        payment = owed[row % len(owed)]
+        plan_message(
+            tx,
+            world.rules,
+            payment,
+            Purpose.REMINDER,
+            key=f"reminder:{payment.id}:{row}",
+            link=None,
+            route=("email",),
+            payload={"day": world.clock.now.date().isoformat(), "tone": "friendly"},
+        )
 
 
 def _claim_one(tx: Tx, world: World, token: str) -> list[OutboxItem]:
