@@ -6,22 +6,12 @@ place here.
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from channels.base import (
-    Accepted,
-    ChannelName,
-    DeliveryReport,
-    InboundEvent,
-    Limits,
-    OutboundMessage,
-    RawRequest,
-)
+from channels.base import Accepted, ChannelName, Limits, OutboundMessage
 from channels.errors import UnsupportedError
-from channels.outcome import HttpClient
-from channels.twilio import MAX_BODY_CHARS, TwilioAccount, TwilioMessages, TwilioWebhooks
+from channels.twilio import MAX_BODY_CHARS, TwilioChannel
 
 SEGMENT_UNITS: Final = 160
 """Units of a message that goes as one SMS. Source: 3GPP TS 23.038."""
@@ -102,38 +92,11 @@ def segments(text: str) -> int:
     return parts
 
 
-class Sms:
+class Sms(TwilioChannel):
     """Hands messages to SMS through Twilio, and reads what comes back."""
 
     name = ChannelName.SMS
     limits = Limits(text_chars=MAX_BODY_CHARS, reports_delivery=True)
-
-    def __init__(
-        self,
-        account: TwilioAccount,
-        *,
-        sender: str | None,
-        messaging_service_sid: str | None,
-        client: HttpClient | None,
-        clock: Callable[[], datetime],
-    ) -> None:
-        """Send from a number, a messaging service, or both.
-
-        Args:
-            account: ours at Twilio.
-            sender: our number, E.164.
-            messaging_service_sid: the pool that picks a sender.
-            client: from `channels.outcome.new_client`, closed by its owner; None for an own one.
-            clock: gives the aware present time.
-        """
-        self._messages = TwilioMessages(
-            account,
-            sender=sender,
-            messaging_service_sid=messaging_service_sid,
-            client=client,
-            clock=clock,
-        )
-        self._webhooks = TwilioWebhooks(account)
 
     async def send(self, message: OutboundMessage, *, idempotency_key: str) -> Accepted:
         """See `Channel.send`; Twilio honours no key, so that it stays here."""
@@ -144,41 +107,13 @@ class Sms:
         """Look for an earlier try of this message.
 
         Returns:
-            Twilio's id of it, None if there is none.
+            Twilio's ids of those that look alike, latest first.
 
         Raises:
             UnsupportedError, NotSentError, RejectedError, UncertainError: as `send`.
         """
         to, body = _checked(message)
         return await self._messages.find(to=to, since=since, is_same=body.__eq__)
-
-    async def fetch_report(self, provider_id: str) -> DeliveryReport | None:
-        """Ask for Twilio's last word on a message; None for a status that is not known.
-
-        Raises:
-            NotSentError, RejectedError, UncertainError: it could not be read.
-        """
-        return await self._messages.fetch(provider_id)
-
-    def check_headers(self, headers: Mapping[str, str]) -> None:
-        """See `InboundChannel.check_headers`."""
-        self._webhooks.check_headers(headers)
-
-    def verify(self, request: RawRequest) -> str | None:
-        """See `InboundChannel.verify`."""
-        return self._webhooks.verify(request)
-
-    def cover(self, request: RawRequest, hide: Callable[[str], str]) -> bytes:
-        """See `InboundChannel.cover`."""
-        return self._webhooks.cover(request, hide)
-
-    def parse(self, request: RawRequest) -> Sequence[InboundEvent]:
-        """See `InboundChannel.parse`; requests about WhatsApp are read as well."""
-        return self._webhooks.parse(request)
-
-    async def aclose(self) -> None:
-        """See `Channel.aclose`."""
-        await self._messages.aclose()
 
 
 def _checked(message: OutboundMessage) -> tuple[str, str]:

@@ -5,24 +5,13 @@ pictures live in templates only, since free text carries none.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from channels.base import (
-    Accepted,
-    ChannelName,
-    DeliveryReport,
-    InboundEvent,
-    Limits,
-    OutboundMessage,
-    RawRequest,
-    Template,
-)
+from channels.base import Accepted, ChannelName, Limits, OutboundMessage, Template
 from channels.errors import UnsupportedError
-from channels.outcome import HttpClient
-from channels.twilio import MAX_BODY_CHARS, TwilioAccount, TwilioMessages, TwilioWebhooks
+from channels.twilio import MAX_BODY_CHARS, TwilioChannel
 
 REPLY_WINDOW_S: Final = 24 * 3600 - 600
 """Meta's 24 hours after a person wrote, less ten minutes for clocks and queues.
@@ -40,38 +29,12 @@ _SPACES: Final = re.compile(r"[\n\t\r]+| {4,}")
 _TELLING_CHARS: Final = 4
 
 
-class WhatsApp:
+class WhatsApp(TwilioChannel):
     """Hands messages to WhatsApp through Twilio, and reads what comes back."""
 
     name = ChannelName.WHATSAPP
+    address_prefix = _PREFIX
     limits = Limits(text_chars=MAX_BODY_CHARS, reports_delivery=True, reply_window_s=REPLY_WINDOW_S)
-
-    def __init__(
-        self,
-        account: TwilioAccount,
-        *,
-        sender: str | None,
-        messaging_service_sid: str | None,
-        client: HttpClient | None,
-        clock: Callable[[], datetime],
-    ) -> None:
-        """Send from a number, a messaging service, or both.
-
-        Args:
-            account: ours at Twilio.
-            sender: our number, E.164.
-            messaging_service_sid: the pool that our sender is in.
-            client: from `channels.outcome.new_client`, closed by its owner; None for an own one.
-            clock: gives the aware present time.
-        """
-        self._messages = TwilioMessages(
-            account,
-            sender=sender and _PREFIX + sender,
-            messaging_service_sid=messaging_service_sid,
-            client=client,
-            clock=clock,
-        )
-        self._webhooks = TwilioWebhooks(account)
 
     async def send(self, message: OutboundMessage, *, idempotency_key: str) -> Accepted:
         """See `Channel.send`; Twilio honours no key, so that it stays here."""
@@ -85,7 +48,7 @@ class WhatsApp:
         button does not.
 
         Returns:
-            Twilio's id of it, None if there is none.
+            Twilio's ids of those that look alike, latest first.
 
         Raises:
             UnsupportedError, NotSentError, RejectedError, UncertainError: as `send`.
@@ -98,30 +61,6 @@ class WhatsApp:
             is_same=lambda body: body == text if template is None else _fits(template, body),
         )
 
-    async def fetch_report(self, provider_id: str) -> DeliveryReport | None:
-        """Ask for Twilio's last word on a message; None for a status that is not known.
-
-        Raises:
-            NotSentError, RejectedError, UncertainError: it could not be read.
-        """
-        return await self._messages.fetch(provider_id)
-
-    def check_headers(self, headers: Mapping[str, str]) -> None:
-        """See `InboundChannel.check_headers`."""
-        self._webhooks.check_headers(headers)
-
-    def verify(self, request: RawRequest) -> str | None:
-        """See `InboundChannel.verify`."""
-        return self._webhooks.verify(request)
-
-    def cover(self, request: RawRequest, hide: Callable[[str], str]) -> bytes:
-        """See `InboundChannel.cover`."""
-        return self._webhooks.cover(request, hide)
-
-    def parse(self, request: RawRequest) -> Sequence[InboundEvent]:
-        """See `InboundChannel.parse`; requests about SMS are read as well."""
-        return self._webhooks.parse(request)
-
     async def fetch_file(self, file_id: str) -> bytes:
         """The content of a file that a person sent. Safe to repeat.
 
@@ -130,10 +69,6 @@ class WhatsApp:
             RejectedError: there is no such file any more, or it is over 5 MiB.
         """
         return await self._messages.fetch_file(file_id)
-
-    async def aclose(self) -> None:
-        """See `Channel.aclose`."""
-        await self._messages.aclose()
 
 
 def _checked(message: OutboundMessage) -> tuple[str, OutboundMessage]:

@@ -4,7 +4,7 @@ Knows nothing of what a WhatsApp message or an SMS may hold; that is for the two
 """
 
 from channels.twilio.account import TwilioAccount
-from channels.twilio.messages import MAX_BODY_CHARS, TwilioMessages
-from channels.twilio.webhooks import TwilioWebhooks
+from channels.twilio.channel import TwilioChannel
+from channels.twilio.messages import MAX_BODY_CHARS
 
-__all__ = ["MAX_BODY_CHARS", "TwilioAccount", "TwilioMessages", "TwilioWebhooks"]
+__all__ = ["MAX_BODY_CHARS", "TwilioAccount", "TwilioChannel"]

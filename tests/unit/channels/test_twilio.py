@@ -30,8 +30,10 @@ from channels.errors import (
 )
 from channels.outcome import new_client
 from channels.sms import Sms
-from channels.twilio import TwilioAccount, TwilioMessages, TwilioWebhooks
+from channels.twilio import TwilioAccount
 from channels.twilio.codes import AMBIGUOUS, STATES, error_of, refusal_of
+from channels.twilio.messages import TwilioMessages
+from channels.twilio.webhooks import TwilioWebhooks
 from channels.whatsapp import WhatsApp
 from tests.contract.channel_case import NOW, clock, golden
 from tests.contract.channel_twilio import ACCOUNT_SID, SID, TOKENS, account, created, prove
