@@ -19,11 +19,6 @@ _MOST_MADE = 200
 """Payments of schedules that are made for a preview: all else waits for the writer meanwhile."""
 
 
-def planned_reminders(tx: Tx, rules: Rules, *, until: datetime, limit: int) -> list[Planned]:
-    """Every reminder that would go out before `until`, in order, `limit` at most."""
-    return foreseen_reminders(tx, rules, until=until, limit=limit)[0]
-
-
 def foreseen_reminders(
     tx: Tx, rules: Rules, *, until: datetime, limit: int
 ) -> tuple[list[Planned], bool]:

@@ -280,7 +280,7 @@ async def test_a_preview_says_what_then_happens(life: Life) -> None:
     await life.work()
     until = life.world.clock.now + timedelta(days=20)
     rows = await life.world.run(
-        lambda tx: preview.planned_reminders(tx, life.world.rules, until=until, limit=100)
+        lambda tx: preview.foreseen_reminders(tx, life.world.rules, until=until, limit=100)[0]
     )
     await life.until(until)
     assert [(row.at, row.payment_id, row.channel) for row in rows] == [
@@ -301,7 +301,7 @@ async def test_a_preview_names_the_cap_that_puts_a_reminder_off(
     await life.days(3.5 if is_decided else 2.5)
     until = life.world.clock.now + timedelta(days=9)
     [row] = await life.world.run(
-        lambda tx: preview.planned_reminders(tx, life.world.rules, until=until, limit=100)
+        lambda tx: preview.foreseen_reminders(tx, life.world.rules, until=until, limit=100)[0]
     )
     first, second = life.went
     assert (row.payment_id, f"{row.at:%m-%d}") == (late.id, "01-13")

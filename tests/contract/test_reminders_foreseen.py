@@ -154,7 +154,7 @@ async def as_foreseen(life: Life, until: datetime) -> None:
     await life.work()
     before = len(life.went)
     rows = await life.world.run(
-        lambda tx: preview.planned_reminders(tx, life.world.rules, until=until, limit=1000)
+        lambda tx: preview.foreseen_reminders(tx, life.world.rules, until=until, limit=1000)[0]
     )
     await life.until(until - timedelta(microseconds=1))
     went = [

@@ -43,7 +43,7 @@ async def life(world: World) -> Life:
 async def foreseen(life: Life, days: float = 14) -> list[Planned]:
     until = life.world.clock.now + timedelta(days=days)
     return await life.world.run(
-        lambda tx: preview.planned_reminders(tx, life.world.rules, until=until, limit=1000)
+        lambda tx: preview.foreseen_reminders(tx, life.world.rules, until=until, limit=1000)[0]
     )
 
 
