@@ -20,7 +20,7 @@ from bot.handlers.payment import RequestError, cancel_payment, resend
 from bot.handlers.planning import news_route, plan_message, told_amount
 from bot.handlers.settlement import settle_by_hand
 from bot.handlers.staff_desk import Desk
-from bot.store import attempts, ledger, links, reported, sales
+from bot.store import attempts, links, reading, reported, sales
 from bot.store import staff as staff_store
 
 _LISTED = 10
@@ -145,7 +145,7 @@ def explain(desk: Desk, payment: Payment, asked: Asked) -> None:
 
     Pages are counted from the newest back; "/porque REF 2" shows what came before the first.
     """
-    entries = ledger.timeline(desk.tx, payment.id)
+    entries = reading.timeline(desk.tx, payment.id)
     pages = max(1, -(-len(entries) // _REASONS))
     page = min(_page(asked), pages)
     end = len(entries) - (page - 1) * _REASONS

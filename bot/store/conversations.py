@@ -110,14 +110,6 @@ def with_staff(tx: Tx, *, owner_id: int | None = None, limit: int = 50) -> list[
     return _rows(tx, which, limit=limit)
 
 
-def has_human(tx: Tx, customer_id: int) -> bool:
-    """Whether a person is talking with this customer somewhere, so that the bot asks nothing."""
-    statement = sa.select(conversation.c.id).where(
-        conversation.c.customer_id == customer_id, conversation.c.mode == "human"
-    )
-    return tx.run(statement.limit(1)).first() is not None
-
-
 def offer(
     tx: Tx,
     to: Address,

@@ -241,31 +241,3 @@ def record_override(tx: Tx, payment_id: str, *, who: str, what: str, wording: st
         .returning(override.c.id)
     )
     return int(result.scalar_one())
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineEntry:
-    """One line of a payment's story; `next_at` is when what waits may go at the soonest."""
-
-    at: datetime
-    what: str
-    why: str
-    next_at: datetime | None = None
-
-
-def timeline(tx: Tx, payment_id: str) -> list[TimelineEntry]:
-    """Moves and decisions of one payment in order."""
-    moves = sa.select(ledger.c.at, ledger.c.to_status.label("what"), ledger.c.why).where(
-        ledger.c.payment_id == payment_id
-    )
-    decisions = sa.select(decision.c.at, decision.c.what, decision.c.why, decision.c.next_at).where(
-        decision.c.payment_id == payment_id
-    )
-    entries = [
-        *[TimelineEntry(row.at, row.what, row.why) for row in tx.run(moves.order_by(ledger.c.seq))],
-        *[
-            TimelineEntry(row.at, row.what, row.why, row.next_at)
-            for row in tx.run(decisions.order_by(decision.c.id))
-        ],
-    ]
-    return sorted(entries, key=lambda entry: entry.at)

@@ -1,17 +1,29 @@
 """What a page of payments shows: each kind of row for all of them in one statement."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from bot.domain.payment import Alert, Link, Payment
 from bot.store.engine import Tx
-from bot.store.ledger import OpenAlert, TimelineEntry
+from bot.store.ledger import OpenAlert
 from bot.store.links import link_of
 from bot.store.listed import among
 from bot.store.payments import payment_of
 from bot.store.schema import address, alert, decision, ledger, link, link_attempt, payment
 from channels.base import ChannelName
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One line of a payment's story; `next_at` is when what waits may go at the soonest."""
+
+    at: datetime
+    what: str
+    why: str
+    next_at: datetime | None = None
 
 
 def payments_of(tx: Tx, payment_ids: Sequence[str]) -> list[Payment]:
@@ -38,6 +50,11 @@ _LINKS = (
     .where(among(link.c.payment_id, "b_ids"))
     .order_by(link.c.id)
 )
+
+
+def timeline(tx: Tx, payment_id: str) -> list[TimelineEntry]:
+    """Moves and decisions of one payment in order."""
+    return timelines(tx, [payment_id]).get(payment_id, [])
 
 
 def timelines(tx: Tx, payment_ids: Sequence[str]) -> dict[str, list[TimelineEntry]]:

@@ -16,7 +16,8 @@ from bot.domain.payment import Customer, Link, Payment
 from bot.store import deliveries, handing, payments, reading, showing
 from bot.store.deliveries import Delivery
 from bot.store.engine import Tx
-from bot.store.ledger import Evidence, OpenAlert, TimelineEntry
+from bot.store.ledger import Evidence, OpenAlert
+from bot.store.reading import TimelineEntry
 from bot.store.showing import Row
 from bot.web.answers import NotFoundError
 from bot.web.cursors import PAYMENT_ID

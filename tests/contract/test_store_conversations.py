@@ -8,7 +8,7 @@ import pytest
 
 from bot.handlers import chat
 from bot.handlers.replies import Choice, Reply, owe_reply
-from bot.store import conversations, people
+from bot.store import conversations, people, reminding
 from bot.store.engine import Tx
 from channels.base import Address, ChannelName, InboundMessage
 from tests.contract.world import START, World
@@ -139,10 +139,11 @@ async def test_an_invitation_is_used_once_and_not_late(world: World) -> None:
 async def test_a_chat_that_staff_held_before_there_was_a_customer_is_theirs(world: World) -> None:
     written = Address(ChannelName.WHATSAPP, "+5215512345678")
     found = await world.run(lambda tx: conversations.read(tx, written))
-    held = replace(found, mode="human")
+    held = replace(found, mode="human", mode_since=START)
     assert await world.run(lambda tx: conversations.save(tx, held))
     customer = await world.run(lambda tx: people.upsert_customer(tx, phone="+525512345678"))
-    assert await world.run(lambda tx: conversations.has_human(tx, customer.id))
+    [known] = await world.run(lambda tx: reminding.customers(tx, [customer.id]))
+    assert known.human_since == START
 
 
 async def test_whose_chat_it_is_may_become_known_while_staff_hold_it(world: World) -> None:
@@ -150,10 +151,11 @@ async def test_whose_chat_it_is_may_become_known_while_staff_hold_it(world: Worl
     number = Address(ChannelName.WHATSAPP, "+50255551234")
     customer = await world.run(lambda tx: people.upsert_customer(tx, phone=number.value))
     found = await world.run(lambda tx: conversations.read(tx, written))
-    held = replace(found, mode="human")
+    held = replace(found, mode="human", mode_since=START)
     assert await world.run(lambda tx: conversations.save(tx, held))
     message = InboundMessage("e", written, "hola", aliases=(number,))
     await world.run(
         lambda tx: chat.on_message(tx, world.rules, message, inbox_id=1, received_at=START)
     )
-    assert await world.run(lambda tx: conversations.has_human(tx, customer.id))
+    [known] = await world.run(lambda tx: reminding.customers(tx, [customer.id]))
+    assert known.human_since == START

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain.payment import Alert, Payment, PaymentStatus
-from bot.store import ledger, payments, people
+from bot.store import ledger, payments, people, reading
 from bot.store.engine import Tx
 from bot.store.payments import Cursor, IllegalMoveError
 from channels.base import Address, ChannelName
@@ -166,7 +166,7 @@ async def test_a_story_is_told_in_order(world: World) -> None:
         )
         world.clock.advance(seconds=1)
         await move(world, await world.read(made.id), status)
-    story = await world.run(lambda tx: ledger.timeline(tx, made.id))
+    story = await world.run(lambda tx: reading.timeline(tx, made.id))
     assert [entry.what for entry in story] == [
         "requested",
         "decision 0",

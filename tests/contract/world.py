@@ -21,7 +21,7 @@ from bot.handlers.payment import PaymentRequest
 from bot.handlers.rules import Dispatches, Rules
 from bot.holding import LEASE
 from bot.recurrence import next_slot
-from bot.store import inbox, ledger, links, payments, showing
+from bot.store import inbox, ledger, links, payments, reading, showing
 from bot.store.claims import OutboxItem
 from bot.store.engine import Store, Tx
 from bot.store.outbox import MIGO_LANE
@@ -227,7 +227,7 @@ class World:
         ]
 
     async def decisions(self, payment_id: str) -> list[str]:
-        found = await self.run(lambda tx: ledger.timeline(tx, payment_id))
+        found = await self.run(lambda tx: reading.timeline(tx, payment_id))
         return [f"{entry.what}: {entry.why}" for entry in found]
 
 
