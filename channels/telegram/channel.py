@@ -87,11 +87,8 @@ class Telegram:
         self._loading = asyncio.Lock()
         self._is_closed = False
 
-    async def prepare(self) -> None:
-        """Load aiogram in a thread, once; the first message waits for it otherwise."""
-        await self._ready()
-
     async def _ready(self) -> "BotApi":
+        """Load aiogram in a thread, once: the first message waits for it."""
         async with self._loading:
             if self._api is None:
                 self._api = await asyncio.to_thread(self._load)
