@@ -5,8 +5,6 @@ with synchronous FULL. The bare loop posts the same form and reads the same answ
 """
 
 import asyncio
-import subprocess
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ import aiohttp
 import uvloop
 
 from benchmarks.servers import RULES, now
+from benchmarks.slow_provider import Started
 from bot.coordination import open_coordination
 from bot.dispatcher import Composer, Dispatcher, Sending
 from bot.domain.delivery import Purpose
@@ -167,21 +166,13 @@ def _unsettled(tx: Tx) -> int:
 def main() -> bool:
     """Run both; True if ours reaches 70 % of the bare loop."""
     print(f"sends: {IN_FLIGHT} in flight, {LATENCY_S * 1000:.0f} ms latency, one process")
-    provider = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.slow_provider", str(LATENCY_S)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    provider = Started(LATENCY_S)
     try:
-        if provider.stdout is None:
-            raise RuntimeError("no output to read the port from")
-        port = int(provider.stdout.readline())
-        limit = uvloop.run(bare(port))
+        limit = uvloop.run(bare(provider.port))
         with tempfile.TemporaryDirectory() as folder:
-            rate = uvloop.run(ours(port, Path(folder)))
+            rate = uvloop.run(ours(provider.port, Path(folder)))
     finally:
-        provider.terminate()
-        provider.wait(timeout=10)
+        provider.end()
     ratio = rate / limit
     word = "reached" if ratio >= 0.7 else "MISSED"
     print(f"  bare aiohttp loop                  {limit:9,.0f}/s")

@@ -8,6 +8,7 @@ import itertools
 import json
 import signal
 import socket
+import subprocess
 import sys
 from typing import cast
 
@@ -73,6 +74,26 @@ class Provider(asyncio.Protocol):
     def _reply(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(_answer(next(_NUMBERS)))
+
+
+class Started:
+    """A provider in a process of its own."""
+
+    def __init__(self, latency_s: float) -> None:
+        command = [sys.executable, "-m", "benchmarks.slow_provider", str(latency_s)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.port = self._told()
+
+    def end(self) -> int:
+        """End it; gives how many messages it was given."""
+        self._process.terminate()
+        self._process.wait(timeout=10)
+        return self._told()
+
+    def _told(self) -> int:
+        if self._process.stdout is None:
+            raise RuntimeError("no output to read from")
+        return int(self._process.stdout.readline())
 
 
 async def main(latency_s: float) -> None:

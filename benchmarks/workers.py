@@ -18,6 +18,7 @@ import psycopg
 from benchmarks.sends import seed
 from benchmarks.servers import now
 from benchmarks.serving import environment
+from benchmarks.slow_provider import Started
 from bot.store.engine import Store
 from bot.store.migrate import migrate
 from tests.services import (
@@ -77,20 +78,11 @@ def main() -> bool:
     with private_folder() as folder, started_postgres(folder) as server_url:
         if server_url is None:
             raise RuntimeError("PostgreSQL has to be installed")
-        provider = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.slow_provider", str(LATENCY_S)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        provider = Started(LATENCY_S)
         try:
-            if provider.stdout is None:
-                raise RuntimeError("no output to read the port from")
-            port = int(provider.stdout.readline())
-            rates = [_drain(server_url, port, folder, number) for number in (1, 2)]
+            rates = [_drain(server_url, provider.port, folder, number) for number in (1, 2)]
         finally:
-            provider.terminate()
-            provider.wait(timeout=10)
-        taken = int(provider.stdout.readline())
+            taken = provider.end()
     # Each row ended as sent, so that any more calls than rows are rows that were performed twice.
     twice = taken - len(rates) * N
     ratio = rates[1] / rates[0]
