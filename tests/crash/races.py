@@ -1,6 +1,6 @@
 """Two transactions at the same moment on PostgreSQL, many thousand times.
 
-Most are the races of the contract suite, which runs each of them a few hundred times.
+Most are the races of the contract suite, which runs each of them a hundred times.
 """
 
 import time
