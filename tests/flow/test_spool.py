@@ -114,11 +114,12 @@ async def test_a_service_that_starts_without_its_database_takes_callbacks(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("bot.app._FIRST_LOOK_S", 0.1)
     caplog.set_level("WARNING", logger="bot.web.app")
     async with mortal_service as service:
         bodies = [_callback(uid) for uid in await _uids(service)]
         await service.stop()
+        # The start before this one has a database, and on a busy machine takes longer to find it.
+        monkeypatch.setattr("bot.app._FIRST_LOOK_S", 0.1)
         await asyncio.to_thread(server.stop, signal.SIGQUIT)
         await service.start(frozenset(roles))
         ended = asyncio.create_task(service.app.wait())
