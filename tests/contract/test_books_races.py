@@ -164,21 +164,26 @@ async def drain(world: World) -> None:
     await world.run(lambda tx: tx.run(_DRAIN))
 
 
+def owe_reminder(tx: Tx, world: World, payment: Payment, key: str) -> None:
+    """Have a reminder due, over the first channel of the payment's route."""
+    plan_message(
+        tx,
+        world.rules,
+        payment,
+        Purpose.REMINDER,
+        key=f"reminder:{key}",
+        link=None,
+        route=payment.route,
+        payload={"day": world.clock.now.date().isoformat(), "tone": "friendly"},
+    )
+
+
 async def plan_reminder(world: World, *payments: Payment) -> None:
-    """Have a reminder due of each, over the first channel of its route."""
+    """Have one due of each."""
 
     def plan(tx: Tx) -> None:
         for payment in payments:
-            plan_message(
-                tx,
-                world.rules,
-                payment,
-                Purpose.REMINDER,
-                key=f"reminder:{payment.id}",
-                link=None,
-                route=payment.route,
-                payload={"day": world.clock.now.date().isoformat(), "tone": "friendly"},
-            )
+            owe_reminder(tx, world, payment, payment.id)
 
     await world.run(plan)
 

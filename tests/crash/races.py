@@ -9,12 +9,11 @@ from functools import partial
 
 import pytest
 
-from bot.domain.delivery import Purpose, Refused
+from bot.domain.delivery import Refused
 from bot.domain.payment import Payment
 from bot.handlers import outgoing
 from bot.handlers import payment as payment_handler
 from bot.handlers.payment import Created, PaymentRequest, RequestError
-from bot.handlers.planning import plan_message
 from bot.holding import LEASE
 from bot.store import people
 from bot.store.claims import OutboxItem
@@ -24,7 +23,7 @@ from channels.base import Refusal
 from tests.contract import test_books_races as suite
 from tests.contract import test_schedules_races as schedules_suite
 from tests.contract.databases import empty
-from tests.contract.test_books_races import cancelling, claiming, collide, drain
+from tests.contract.test_books_races import cancelling, claiming, collide, drain, owe_reminder
 from tests.contract.world import ASKED, PHONE, World
 from tests.crash.progress import shown
 from tests.crash.report import Report
@@ -180,16 +179,7 @@ def _linked(tx: Tx, world: World, uids: Sequence[str]) -> list[Payment]:
 def _plan_reminders(tx: Tx, world: World, owed: Sequence[Payment]) -> None:
     for row in range(4):
         payment = owed[row % len(owed)]
-        plan_message(
-            tx,
-            world.rules,
-            payment,
-            Purpose.REMINDER,
-            key=f"reminder:{payment.id}:{row}",
-            link=None,
-            route=("email",),
-            payload={"day": world.clock.now.date().isoformat(), "tone": "friendly"},
-        )
+        owe_reminder(tx, world, payment, f"{payment.id}:{row}")
 
 
 def _claim_one(tx: Tx, world: World, token: str) -> list[OutboxItem]:
