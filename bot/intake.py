@@ -31,7 +31,9 @@ LEASE = timedelta(seconds=60)
 _BATCH = 64
 _POLL_S = 1.0
 MAX_ATTEMPTS = 5
-_UNKNOWN_REPORT_TRIES = 4
+_FAILURE_WAITS = tuple(timedelta(seconds=2.0**attempt) for attempt in range(1, MAX_ATTEMPTS))
+_REPORT_WAITS = tuple(timedelta(seconds=each) for each in (0.25, 1, 4, 10))
+"""A report may come before the answer it is about; most of those answers come a moment later."""
 
 CHAT_RATE_PER_S = 19 / 60
 """How much one chat may write: about twenty messages a minute, as a whole number of them."""
@@ -127,10 +129,10 @@ class Intake:
         except MalformedError as error:
             await self._hold(item, str(error))
         except NotYetError as error:
-            await self._later(item, str(error), give_up_as="done", tries=_UNKNOWN_REPORT_TRIES)
+            await self._later(item, str(error), give_up_as="done", waits=_REPORT_WAITS)
         except Exception as error:
             _log.exception("inbox item %d failed", item.id)
-            await self._later(item, type(error).__name__, give_up_as="dead", tries=MAX_ATTEMPTS)
+            await self._later(item, type(error).__name__, give_up_as="dead", waits=_FAILURE_WAITS)
         else:
             lag_s = (self._clock() - item.received_at).total_seconds()
             self._metrics.handling_seconds.labels(item.source.value).observe(max(lag_s, 0.0))
@@ -205,11 +207,12 @@ class Intake:
         await self._store.transact(work)
         self._metrics.events.labels(item.source.value, "held").inc()
 
-    async def _later(self, item: InboxItem, reason: str, *, give_up_as: str, tries: int) -> None:
+    async def _later(
+        self, item: InboxItem, reason: str, *, give_up_as: str, waits: Sequence[timedelta]
+    ) -> None:
         def work(tx: Tx) -> None:
-            if item.attempts < tries:
-                delay = timedelta(seconds=2.0**item.attempts)
-                inbox.postpone(tx, item, delay=delay, error=reason)
+            if item.attempts <= len(waits):
+                inbox.postpone(tx, item, delay=waits[item.attempts - 1], error=reason)
                 return
             inbox.finish(tx, item, status=give_up_as, error=reason)
             if give_up_as == "dead":
@@ -218,7 +221,7 @@ class Intake:
                     self._rules,
                     Alert.UNREADABLE,
                     key=str(item.id),
-                    detail=f"handling failed {tries} times: {reason}",
+                    detail=f"handling failed {item.attempts} times: {reason}",
                     inbox_id=item.id,
                 )
 

@@ -305,16 +305,16 @@ class Store:
     async def close(self) -> None:
         """Finish what is queued, stop the threads and let go of the database.
 
-        A thread that waits for a server which does not answer is left behind, with its connection.
+        Threads that wait for a server which does not answer are left behind with their connections.
         """
         threads, self._threads = self._threads, []
         for _ in threads:
             self._jobs.put(None)
-        for thread in threads:
-            is_hung = self.is_stalled(_CLOSE_S) and not await asyncio.to_thread(self.answers)
-            await asyncio.to_thread(thread.join, _CLOSE_S if is_hung else None)
-        if not any(thread.is_alive() for thread in threads):
-            self._engine.dispose()
+        while at_work := [thread for thread in threads if thread.is_alive()]:
+            await asyncio.to_thread(at_work[0].join, _CLOSE_S)
+            if at_work[0].is_alive() and not await asyncio.to_thread(self.answers):
+                return
+        self._engine.dispose()
 
     def is_stalled(self, limit_s: float) -> bool:
         """Whether a transaction has been at work for longer."""

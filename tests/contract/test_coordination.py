@@ -34,10 +34,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture(params=["local", pytest.param("redis", marks=pytest.mark.redis)])
-async def coordination(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[Coordination]:
+async def coordination(
+    request: pytest.FixtureRequest, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Coordination]:
     if request.param == "local":
         yield LocalCoordination(clock)
         return
+    # A busy machine may take longer than the service is patient, which then goes on by itself.
+    monkeypatch.setattr("bot.coordination.redis.ANSWER_S", RECOVERY_S)
     url, prefix = request.getfixturevalue("redis_url"), request.getfixturevalue("redis_prefix")
     async with running(url, prefix) as opened:
         await eventually(lambda: opened.is_listening)

@@ -1,5 +1,7 @@
 """The staff chat gets the day in numbers, with a picture where the channel has them."""
 
+from dataclasses import replace
+from datetime import time
 from pathlib import Path
 
 from bot.handlers import summary
@@ -10,12 +12,13 @@ from tests.services import eventually
 
 
 async def told(service: Service) -> None:
-    """Have the day told now."""
-    await service.app.store.transact(lambda tx: summary.tell_day(tx, service.app.rules))
+    """Have the day told now; the service by itself never does."""
+    rules = replace(service.app.rules, summary_at=time())
+    await service.app.store.transact(lambda tx: summary.tell_day(tx, rules))
 
 
 async def test_telegram_gets_text_and_picture(tmp_path: Path) -> None:
-    async with talking_service(tmp_path, SUMMARY_TIME="00:00") as service:
+    async with talking_service(tmp_path) as service:
         service.sandbox.telegram.start(DESK_ID)
         async with Chat(service, "sms") as ana:
             await pays(service, await owes(service, ana))
@@ -32,8 +35,7 @@ async def test_telegram_gets_text_and_picture(tmp_path: Path) -> None:
 
 
 async def test_mail_gets_a_subject_and_the_picture(tmp_path: Path) -> None:
-    settings = {"SUMMARY_TIME": "00:00", "STAFF_NOTIFY": "email:staff@example.com"}
-    async with Service(tmp_path, **settings) as service:
+    async with Service(tmp_path, STAFF_NOTIFY="email:staff@example.com") as service:
         await told(service)
         box = service.sandbox.mailbox
         await eventually(lambda: bool(box.read_by("staff@example.com")), 30)
