@@ -1,7 +1,8 @@
 """The whole check: lint, form, import contracts, types, tests; one line a stage.
 
-What a stage printed is shown only if it failed. Arguments are passed on to pytest, whose closing
-line comes last. PostgreSQL and Redis are found, or started for this run and stopped.
+What a stage printed is shown only if it failed. Types are checked beside the tests. Arguments are
+passed on to pytest, whose closing line comes last. PostgreSQL and Redis are found, or started for
+this run and stopped.
 """
 # ruff: noqa: T201 - what it prints is what it is for
 
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,8 @@ from tests.services import (  # noqa: E402 - the root has to be on the path firs
 BIN = Path(sys.executable).parent
 CODE = ("bot", "channels", "tests", "benchmarks")
 STAGE_S = 3600
+MOST_WORKERS = 3
+"""One more than the cores of a small machine: a quarter of the time a test waits."""
 STUCK_S = 300
 """A test that takes longer shows where it is stuck."""
 
@@ -50,26 +54,27 @@ def main(arguments: list[str]) -> int:
         "ruff check": [BIN / "ruff", "check", *CODE],
         "ruff format": [BIN / "ruff", "format", "--check", *CODE],
         "import contracts": [BIN / "lint-imports", "--no-cache"],
-        "mypy": [BIN / "mypy"],
     }
-    ended = [_stage(name, command, os.environ) for name, command in stages.items()]
-    with ExitStack() as stack:
+    with ThreadPoolExecutor() as beside, ExitStack() as stack:
+        types = beside.submit(_stage, "mypy", [BIN / "mypy"], os.environ)
+        ended = [_stage(name, command, os.environ) for name, command in stages.items()]
+        print("mypy and pytest   ten minutes on two cores", flush=True)
         tests = _stage("pytest", _pytest(arguments), _with_services(stack))
+        ended.append(types.result())
     print(_not_run(tests.output), end="")
     print(_closing_line(tests.output))
     return 0 if all(stage.is_ok for stage in (*ended, tests)) else 1
 
 
 def _pytest(arguments: list[str]) -> list[str | Path]:
-    workers = os.environ.get("TEST_WORKERS", str(min(2, os.cpu_count() or 1)))
+    workers = os.environ.get("TEST_WORKERS", str(min(MOST_WORKERS, (os.cpu_count() or 1) + 1)))
     spread = ["-n", workers, "--dist", "loadfile"] if workers not in {"0", "1"} else []
     stuck = ["-o", f"faulthandler_timeout={STUCK_S}"]
     return [BIN / "python", "-m", "pytest", "-rs", "--color=no", *spread, *stuck, *arguments]
 
 
 def _stage(name: str, command: list[str | Path], environ: Mapping[str, str]) -> Ended:
-    """Run one tool and print its line; and what it said, if it failed."""
-    print(f"{name:<18}", end="", flush=True)
+    """Run one tool and print its line when it is done; and what it said, if it failed."""
     began = time.monotonic()
     try:
         done = subprocess.run(
@@ -88,9 +93,9 @@ def _stage(name: str, command: list[str | Path], environ: Mapping[str, str]) -> 
     except subprocess.TimeoutExpired as expired:
         said = expired.stdout.decode(errors="replace") if expired.stdout else ""
         ended = Ended(False, f"{said}\nnot done within {STAGE_S} s\n")
-    print(f"{'ok' if ended.is_ok else 'FAILED':<7}{time.monotonic() - began:6.1f} s", flush=True)
-    if not ended.is_ok:
-        print(ended.output, flush=True)
+    took = f"{time.monotonic() - began:6.1f} s\n"
+    said = "" if ended.is_ok else f"{ended.output}\n"
+    print(f"{name:<18}{'ok' if ended.is_ok else 'FAILED':<7}{took}{said}", end="", flush=True)
     return ended
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from zoneinfo import ZoneInfo
 
 from bot.domain.delivery import Done, LinkMade, Outcome, Purpose, Sent
@@ -54,17 +53,18 @@ class Life:
             return Done(LinkMade(name, None, f"https://pay.example/{name}"))
         return Done(Sent(f"out {item.id}:{item.tries}", self.world.clock.now))
 
-    async def work(self) -> None:
-        """Do all that is due now."""
+    async def work(self) -> datetime | None:
+        """Do all that is due now; tell when the next is."""
         while True:
-            items = [
-                item for lane in self.lanes for item in await self.world.claim(lane, limit=100)
-            ]
+            items = await self.world.claim_all(*self.lanes, limit=100)
             for item in items:
                 self._note(item)
                 await self.settle(item)
-            if not items and not await self._is_due():
-                return
+            if items:
+                continue
+            at = await self.next_due()
+            if at is None or at > self.world.clock.now:
+                return at
 
     def _note(self, item: OutboxItem) -> None:
         if item.purpose is not Purpose.REMINDER or item.payment is None:
@@ -82,19 +82,15 @@ class Life:
         )
 
     async def next_due(self) -> datetime | None:
-        found = [await self.world.run(partial(outbox.next_due, lane=lane)) for lane in self.lanes]
+        found = await self.world.run(lambda tx: [outbox.next_due(tx, lane) for lane in self.lanes])
         return min((at for at in found if at is not None), default=None)
-
-    async def _is_due(self) -> bool:
-        at = await self.next_due()
-        return at is not None and at <= self.world.clock.now
 
     async def until(self, end: datetime) -> None:
         """Live on until then, waking only when something is due."""
-        await self.work()
-        while (at := await self.next_due()) is not None and at <= end:
+        at = await self.work()
+        while at is not None and at <= end:
             self.world.clock.now = max(at, self.world.clock.now)
-            await self.work()
+            at = await self.work()
         self.world.clock.now = max(end, self.world.clock.now)
 
     async def days(self, number: float) -> None:

@@ -113,9 +113,11 @@ class World:
     async def claim(self, lane: str, limit: int = 10) -> list[OutboxItem]:
         return await self.run(lambda tx: self._claim(tx, lane, limit))
 
-    async def claim_all(self, *lanes: str) -> list[OutboxItem]:
+    async def claim_all(self, *lanes: str, limit: int = 10) -> list[OutboxItem]:
         """What is due in several lanes, in one transaction."""
-        return await self.run(lambda tx: [item for lane in lanes for item in self._claim(tx, lane)])
+        return await self.run(
+            lambda tx: [item for lane in lanes for item in self._claim(tx, lane, limit)]
+        )
 
     def _claim(self, tx: Tx, lane: str, limit: int = 10) -> list[OutboxItem]:
         token = f"token{next(self._names)}"

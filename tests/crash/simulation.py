@@ -209,7 +209,7 @@ class Story:
             paid = sa.select(link_table.c.uid).where(link_table.c.status == "paid")
             self.ever_paid |= set(tx.run(paid).scalars())
             self._looks += 1
-            if self._looks % _EVERY == 0 or self.town.is_calm:
+            if self._looks % _EVERY == 0:
                 check_books(tx, self.ever_paid)
             settled = sa.select(payment.c.id).where(
                 payment.c.status.in_([*MONEY, "cancelled", "expired"])
@@ -494,6 +494,7 @@ class Story:
         """In calm times everything owed is done, and nothing that was acknowledged is missing."""
         now = self.town.now()
         with self.engine.begin() as conn:
+            check_books(Tx(conn, now, True), self.ever_paid)
             self._check_inbox(conn)
             self._check_schedules(conn)
             late = outbox.c.not_before < now - _AT_REST
