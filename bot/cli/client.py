@@ -171,6 +171,10 @@ class Service:
         """Everybody of the staff: `{"staff"}`."""
         return self._ask("GET", "/staff")
 
+    def audit(self, **query: object) -> Json:
+        """A page of what people did: `{"entries", "next_cursor"}`."""
+        return self._ask("GET", "/staff/audit", params=_given(query))
+
     def invite_staff(self, body: Mapping[str, object]) -> Json:
         """A one-time way in for a new member of staff."""
         return self._ask("POST", "/staff/invites", body=body)

@@ -33,7 +33,7 @@ VERBS = {
     "bulk": Verb("bot.cli.bulk", "Ask many customers by a CSV or XLSX file."),
     "schedule": Verb("bot.cli.schedule", "Make payments that come back, and see what is planned."),
     "alerts": Verb("bot.cli.alerts", "List what waits for a person; close it."),
-    "staff": Verb("bot.cli.staff", "Let staff in, list them, change their role, put them out."),
+    "staff": Verb("bot.cli.staff", "Let staff in, list them, put them out; see what they did."),
     "doctor": Verb("bot.cli.doctor", "Check settings, database, Redis, clock and callbacks."),
     "migrate": Verb("bot.cli.service", "Bring the database to this version."),
     "serve": Verb("bot.cli.service", "Run the service."),

@@ -1,4 +1,4 @@
-"""The verbs that let staff in, list them, change their role and put them out."""
+"""The verbs that let staff in, list them, put them out, and tell what they did."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,9 @@ _role = click.Choice(_ROLES)
 _of_member = click.argument("staff_id", metavar="ID", type=click.IntRange(1))
 
 
-@click.group("staff", short_help="Let staff in, list them, change their role, put them out.")
+@click.group("staff", short_help="Let staff in, list them, put them out; see what they did.")
 def staff_command() -> None:
-    """Let staff in, list them, change their role, put them out."""
+    """Let staff in, list them, change their role, put them out; see what they did."""
 
 
 @staff_command.command("invite")
@@ -66,6 +66,41 @@ def list_members(is_json: bool) -> None:
         for each in found["staff"]
     ]
     display.print_table(("ID", "NAME", "ROLE", "CHAT", "SINCE"), rows)
+
+
+@staff_command.command("audit")
+@click.option("--payment", metavar="ID", help="Only what was done to this payment.")
+@click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True)
+@click.option("--cursor", type=click.IntRange(1), help="The next page, as the page before says.")
+@_as_json
+def audit(payment: str | None, limit: int, cursor: int | None, is_json: bool) -> None:
+    """Tell what people did, newest first."""
+    found = _with_service(
+        lambda service: service.audit(payment_id=payment, limit=limit, cursor=cursor)
+    )
+    if is_json:
+        display.print_json(found)
+        return
+    if not found["entries"]:
+        click.echo("nothing yet")
+        return
+    rows = [
+        (
+            display.local_time(each["at"]),
+            each["who"],
+            each["what"],
+            each["payment_id"] or "-",
+            " -> ".join(_words(each[side]) for side in ("before", "after") if each[side]),
+        )
+        for each in found["entries"]
+    ]
+    display.print_table(("WHEN", "WHO", "WHAT", "PAYMENT", "CHANGED"), rows)
+    if found["next_cursor"]:
+        click.echo(f"more: repeat with --cursor {found['next_cursor']}", err=True)
+
+
+def _words(values: Json) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 @staff_command.command("role")

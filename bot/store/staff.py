@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
@@ -283,6 +284,7 @@ def audit(
 class AuditEntry:
     """Something that a person did."""
 
+    id: int
     who: str
     what: str
     payment_id: str | None
@@ -291,15 +293,21 @@ class AuditEntry:
     at: datetime
 
 
-def audits(tx: Tx, *, payment_id: str | None = None, limit: int = 100) -> list[AuditEntry]:
-    """What people did, newest first."""
+def audits(
+    tx: Tx, *, payment_id: str | None = None, older_than: int | None = None, limit: int = 100
+) -> list[AuditEntry]:
+    """What people did, newest first, older than an entry's id if one is given."""
     statement = sa.select(audit_table).order_by(audit_table.c.id.desc()).limit(limit)
     if payment_id is not None:
         statement = statement.where(audit_table.c.payment_id == payment_id)
-    return [
-        AuditEntry(row.who, row.what, row.payment_id, _json(row.before), _json(row.after), row.at)
-        for row in tx.run(statement)
-    ]
+    if older_than is not None:
+        statement = statement.where(audit_table.c.id < older_than)
+    return [_entry_of(row) for row in tx.run(statement)]
+
+
+def _entry_of(row: sa.Row[Any]) -> AuditEntry:
+    changed = _json(row.before), _json(row.after)
+    return AuditEntry(row.id, row.who, row.what, row.payment_id, *changed, row.at)
 
 
 def _json(value: object) -> Mapping[str, object] | None:

@@ -1,10 +1,11 @@
-"""`/v1/staff`: who may sell from a chat: invited, listed, given another role, put out."""
+"""`/v1/staff`: who may sell from a chat, let in, listed, put out; and what they did."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
@@ -15,13 +16,15 @@ from bot.handlers import menus
 from bot.handlers.rules import Rules
 from bot.store import staff as staff_store
 from bot.store.engine import Store, Tx
-from bot.store.staff import Staff
+from bot.store.staff import AuditEntry, Staff
 from bot.web import bodies, fields
 from bot.web.answers import NotFoundError
+from bot.web.cursors import PAYMENT_ID
 from bot.web.described import takes
 from bot.web.views import rfc3339
 
 _TOKEN_BYTES = 18
+_MAX_ID = 2**63 - 1
 
 InviteLinks = Callable[[str], Awaitable[Mapping[str, str]]]
 """Gives the ways in for a token: by channel, a page that opens a chat with the token written."""
@@ -68,6 +71,41 @@ class RoleBody(bodies.CancelBody):
     role: Literal["viewer", "agent", "manager", "admin"]
 
 
+class AuditView(TypedDict):
+    """Something that a person did; `before` and `after` say what it changed."""
+
+    id: int
+    at: str
+    who: str
+    what: str
+    payment_id: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class AuditPage(TypedDict):
+    """What people did, newest first; `next_cursor` is null on the last page."""
+
+    entries: list[AuditView]
+    next_cursor: int | None
+
+
+def _checked_id(text: str) -> str:
+    if not PAYMENT_ID.fullmatch(text):
+        raise ValueError("must be the id of a payment")
+    return text
+
+
+class AuditQuery(BaseModel):
+    """Which entries to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    payment_id: Annotated[str, AfterValidator(_checked_id)] | None = None
+    cursor: Annotated[int, Field(ge=1, le=_MAX_ID)] | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
 async def no_links(token: str) -> Mapping[str, str]:
     """There is no way in where no chat app is on."""
     return {}
@@ -87,6 +125,7 @@ class StaffEndpoints:
         router = APIRouter(prefix="/staff", redirect_slashes=False)
         member: dict[int | str, dict[str, Any]] = {200: {"model": StaffView}}
         router.add_api_route("", self.page, methods=["GET"], responses={200: {"model": StaffPage}})
+        router.add_api_route("/audit", self.audit, methods=["GET"])
         router.add_api_route(
             "/invites",
             self.invite,
@@ -115,6 +154,22 @@ class StaffEndpoints:
         """Everybody who is in."""
         members = await self._store.transact(staff_store.active)
         return JSONResponse({"staff": [_view(member) for member in members]})
+
+    async def audit(self, query: Annotated[AuditQuery, Query()]) -> AuditPage:
+        """What people did, newest first: who, what, when, and what it changed."""
+        limit = query.limit
+
+        def work(tx: Tx) -> list[AuditEntry]:
+            return staff_store.audits(
+                tx, payment_id=query.payment_id, older_than=query.cursor, limit=limit + 1
+            )
+
+        found = await self._store.transact(work)
+        shown = found[:limit]
+        return {
+            "entries": [_audit_view(entry) for entry in shown],
+            "next_cursor": shown[-1].id if len(found) > limit else None,
+        }
 
     async def invite(self, request: Request) -> Response:
         """A one-time token that works for 24 hours; it is shown here and nowhere else."""
@@ -177,4 +232,16 @@ def _view(member: Staff) -> StaffView:
         "phone": None if member.phone is None else mask(member.phone),
         "has_pin": member.pin_hash is not None,
         "created_at": rfc3339(member.created_at),
+    }
+
+
+def _audit_view(entry: AuditEntry) -> AuditView:
+    return {
+        "id": entry.id,
+        "at": rfc3339(entry.at),
+        "who": entry.who,
+        "what": entry.what,
+        "payment_id": entry.payment_id,
+        "before": None if entry.before is None else dict(entry.before),
+        "after": None if entry.after is None else dict(entry.after),
     }

@@ -511,6 +511,27 @@ async def test_a_wrong_query_is_named(api: Api, query: str, field: str) -> None:
     assert list(fields_of(await api.http.get(f"/v1/payments?{query}"))) == [field]
 
 
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("payment_id=%00", "payment_id"),
+        ("payment_id=pay_1%0A", "payment_id"),
+        ("payment_id=", "payment_id"),
+        ("cursor=0", "cursor"),
+        (f"cursor={2**63}", "cursor"),
+        ("limit=201", "limit"),
+        ("who=Ana", "who"),
+    ],
+)
+async def test_a_wrong_query_for_the_audit_is_named(api: Api, query: str, field: str) -> None:
+    assert list(fields_of(await api.http.get(f"/v1/staff/audit?{query}"))) == [field]
+
+
+async def test_an_audit_from_the_last_id_on_is_a_page(api: Api) -> None:
+    answer = await api.http.get(f"/v1/staff/audit?cursor={2**63 - 1}&payment_id=pay_1")
+    assert (answer.status_code, answer.json()) == (200, {"entries": [], "next_cursor": None})
+
+
 BAD_IDS = [
     "pay_9999",
     "%00",
@@ -747,6 +768,7 @@ async def test_the_description_has_every_route_and_body(local: Api) -> None:
         "/bulk/{batch_id}/{verb}",
         "/bulk/{batch_id}/result.csv",
         "/staff",
+        "/staff/audit",
         "/staff/invites",
         "/staff/{staff_id}/remove",
         "/staff/{staff_id}/role",

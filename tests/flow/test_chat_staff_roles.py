@@ -109,6 +109,7 @@ async def test_a_role_is_looked_at_again_when_a_button_is_pressed(
 async def test_only_a_token_opens_the_staff_routes(service: Service) -> None:
     for method, path in (
         ("GET", "/v1/staff"),
+        ("GET", "/v1/staff/audit"),
         ("POST", "/v1/staff/invites"),
         ("POST", "/v1/staff/1/role"),
         ("POST", "/v1/staff/1/remove"),

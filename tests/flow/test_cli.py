@@ -200,6 +200,26 @@ async def test_another_amount_is_accepted(shop: Shop) -> None:
     )
 
 
+async def test_what_people_did_is_told_page_by_page(shop: Shop) -> None:
+    assert (await shop.run("staff", "audit")).stdout == "nothing yet\n"
+    sent = await shop.json(*SEND, "--channel", "sms")
+    await shop.service.until_message(sent, "link", "delivered")
+    await shop.run("replace", sent["id"], "--by", "Olga", "--yes")
+    await shop.run("staff", "invite", "--role", "agent", "--name", "Luisa")
+    told = await shop.json("staff", "audit", "--limit", "1")
+    [newest] = told["entries"]
+    assert (newest["what"], newest["payment_id"]) == ("staff invited", None)
+    assert newest["after"] == {"role": "agent", "name": "Luisa"}
+    rest = await shop.run("staff", "audit", "--cursor", str(told["next_cursor"]))
+    assert [part in rest.stdout for part in ("Olga", "link replaced", sent["id"], "uid ")] == [
+        True
+    ] * 4
+    assert "staff invited" not in rest.stdout
+    of_payment = await shop.json("staff", "audit", "--payment", sent["id"])
+    assert [each["what"] for each in of_payment["entries"]] == ["link replaced"]
+    assert of_payment["next_cursor"] is None
+
+
 async def test_the_token_is_found_beside_the_database(shop: Shop, tmp_path: Path) -> None:
     (tmp_path / "paybot.token").write_text(TOKEN + "\n")
     env = {"PAYBOT_URL": shop.service.base_url}
