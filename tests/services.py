@@ -31,7 +31,7 @@ POLL_S = 0.02
 
 
 async def eventually(
-    condition: Callable[[], bool | Awaitable[bool]], within_s: float = 5.0
+    condition: Callable[[], bool | Awaitable[bool]], within_s: float = 15.0
 ) -> None:
     """Wait until `condition` holds, asking every 20 ms; it may be a coroutine function.
 
