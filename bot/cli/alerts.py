@@ -55,10 +55,7 @@ def show(alert_id: int, is_json: bool) -> None:
     display.print_table(("ID", "SINCE", "KIND", "PAYMENT", "WHY"), [_row(found)])
     if found["body"] is not None:
         came = display.local_time(found["received_at"])
-        # Written by strangers: a terminal must not take any of it for an order.
-        body = "".join(
-            each if each.isprintable() or each == "\n" else "?" for each in found["body"]
-        )
+        body = display.harmless(found["body"], has_lines=True)
         click.echo(f"\nfrom {found['source']} on {came}:\n{body}")
 
 
@@ -74,4 +71,4 @@ def close(alert_id: int, is_json: bool) -> None:
     if is_json:
         display.print_json(closed)
     else:
-        click.echo(f"alert {alert_id} is closed: {closed['detail']}")
+        click.echo(f"alert {alert_id} is closed: {display.harmless(closed['detail'])}")

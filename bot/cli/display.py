@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,10 @@ from typing import Any
 import click
 
 Json = dict[str, Any]
+
+_ORDERS = ("Cc", "Cf", "Cs", "Zl", "Zp")
+_JOINER = "\u200d"
+"""Part of many emoji."""
 
 
 def is_terminal() -> bool:
@@ -22,8 +27,17 @@ def print_json(document: object) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
 
 
+def harmless(text: str, *, has_lines: bool = False) -> str:
+    """What strangers may have written, so that a terminal takes none of it for an order."""
+    kept = f"\n{_JOINER}" if has_lines else _JOINER
+    return "".join(
+        each if each in kept or unicodedata.category(each) not in _ORDERS else "?" for each in text
+    )
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under their columns; padded lines where nobody looks, so that programs can cut."""
+    rows = [[harmless(cell) for cell in row] for row in rows]
     if is_terminal():
         from rich.console import Console
         from rich.table import Table
@@ -49,7 +63,7 @@ def print_facts(facts: Sequence[tuple[str, str | None]]) -> None:
     known = [(name, value) for name, value in facts if value]
     width = max((len(name) for name, _ in known), default=0)
     for name, value in known:
-        click.echo(f"{name.ljust(width)}  {value}")
+        click.echo(f"{name.ljust(width)}  {harmless(value)}")
 
 
 def print_qr(url: str) -> None:

@@ -277,4 +277,4 @@ def _print_timeline(payment: Json) -> None:
 
 def _print_alerts(payment: Json) -> None:
     for alert in payment["alerts"]:
-        click.echo(f"\nneeds a person: {alert['kind']}: {alert['detail']}")
+        click.echo(f"\nneeds a person: {alert['kind']}: {display.harmless(alert['detail'])}")

@@ -90,13 +90,19 @@ def audit(payment: str | None, limit: int, cursor: int | None, is_json: bool) ->
             each["who"],
             each["what"],
             each["payment_id"] or "-",
-            " -> ".join(_words(each[side]) for side in ("before", "after") if each[side]),
+            _change(each["before"], each["after"]),
         )
         for each in found["entries"]
     ]
     display.print_table(("WHEN", "WHO", "WHAT", "PAYMENT", "CHANGED"), rows)
     if found["next_cursor"]:
         click.echo(f"more: repeat with --cursor {found['next_cursor']}", err=True)
+
+
+def _change(before: Json | None, after: Json | None) -> str:
+    if not after:
+        return f"was {_words(before)}" if before else ""
+    return f"{_words(before)} -> {_words(after)}" if before else _words(after)
 
 
 def _words(values: Json) -> str:
@@ -128,7 +134,7 @@ def _tell(member: Json, is_json: bool, text: str) -> None:
     if is_json:
         display.print_json(member)
     else:
-        click.echo(text)
+        click.echo(display.harmless(text))
 
 
 def _with_service(ask: "Callable[[Service], Json]") -> Json:

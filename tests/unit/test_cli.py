@@ -336,6 +336,23 @@ def test_a_table_is_cut_into_columns_where_nobody_looks(capsys: pytest.CaptureFi
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("Ana\x1b]0;x\x07\x9b2J", "Ana?]0;x??2J"),
+        ("\u202eanA\u2066", "?anA?"),
+        ("one\nline\r", "one?line?"),
+        ("Q\xa0150.00 Ñandú 👩\u200d🍳", "Q\xa0150.00 Ñandú 👩\u200d🍳"),
+    ],
+)
+def test_what_strangers_wrote_moves_no_terminal(
+    capsys: pytest.CaptureFixture[str], written: str, shown: str
+) -> None:
+    display.print_table(("NAME",), [(written,)])
+    display.print_facts([("name", written)])
+    assert capsys.readouterr().out == f"NAME\n{shown}\nname  {shown}\n"
+
+
 def test_doctor_tells_wrong_settings_as_json() -> None:
     result = run("doctor", "--json")
     assert result.exit_code == 2
