@@ -186,7 +186,12 @@ MANNERS: dict[Purpose, Manners] = {
 ASKING = frozenset(purpose for purpose, manners in MANNERS.items() if manners.asks_money)
 """What asks for money, and so shows a link."""
 
+NEWS_OF_MONEY = frozenset({Purpose.RECEIPT, Purpose.REFUNDED, Purpose.REVERSED})
+"""What tells of money that moved: better twice than never."""
+
 MAX_RESENDS_WHEN_UNCERTAIN = 2
+MAX_RESENDS_OF_NEWS = 7
+"""Of news of money, where no other channel is left to carry it."""
 MAX_RESENDS_WHEN_DIED = 7
 """The death of our own process says nothing about a message; one that causes it ends some time."""
 TRIES_BEFORE_NEXT_CHANNEL = 5
@@ -213,6 +218,21 @@ def wait_after_death_s(deaths: int) -> float:
         deaths: those before the last one.
     """
     return 2.0**deaths if deaths else 0.0
+
+
+_UNCERTAIN_RESEND_S = 30.0
+
+
+def uncertain_resend_s(uncertain: int, *, can_look: bool) -> float:
+    """Seconds before what may have left is sent again: 30, 30, then 60, 120 and so on.
+
+    Args:
+        uncertain: sends before the last one of which nobody knows.
+        can_look: the provider is asked first, with such waits of its own: the first two are spared.
+    """
+    if uncertain < MAX_RESENDS_WHEN_UNCERTAIN:
+        return 0.0 if can_look else _UNCERTAIN_RESEND_S
+    return _UNCERTAIN_RESEND_S * 2.0 ** (uncertain - 1)
 
 
 _CREATE_RETRY_S = (1.0, 5.0, 30.0)

@@ -9,8 +9,10 @@ from bot.domain.delivery import (
     DIED,
     LOOKS_BEFORE_RESEND,
     MANNERS,
+    MAX_RESENDS_OF_NEWS,
     MAX_RESENDS_WHEN_DIED,
     MAX_RESENDS_WHEN_UNCERTAIN,
+    NEWS_OF_MONEY,
     TRIES_BEFORE_NEXT_CHANNEL,
     Done,
     Found,
@@ -23,6 +25,7 @@ from bot.domain.delivery import (
     Uncertain,
     Unfound,
     backoff_s,
+    uncertain_resend_s,
     wait_after_death_s,
 )
 from bot.domain.payment import UNPAID, Alert
@@ -47,7 +50,7 @@ from bot.store.claims import OutboxItem
 from bot.store.engine import Tx
 from channels.base import ChannelName, Refusal
 
-_UNCERTAIN_RESEND = timedelta(seconds=30)
+_BETWEEN_LOOKS = timedelta(seconds=30)
 _TOO_LATE_ONCE = frozenset({Purpose.LINK, Purpose.REPLY, Purpose.INVITE})
 
 
@@ -245,7 +248,7 @@ def on_outcome(tx: Tx, rules: Rules, item: OutboxItem, outcome: Outcome) -> None
         case Done():
             outbox.end(tx, item.id, "done")
         case Unfound() | Found():
-            outbox.look_again(tx, item.id, at=tx.now + _UNCERTAIN_RESEND)
+            outbox.look_again(tx, item.id, at=tx.now + _BETWEEN_LOOKS)
         case RetryLater():
             deliveries.note_try(tx, item, "not_sent", code=outcome.code, reason=outcome.reason)
             _on_not_sent(tx, rules, item, outcome)
@@ -278,19 +281,26 @@ def _on_not_sent(tx: Tx, rules: Rules, item: OutboxItem, outcome: RetryLater) ->
 
 def _on_uncertain(tx: Tx, rules: Rules, item: OutboxItem, outcome: Uncertain) -> None:
     purpose = item.purpose or Purpose.REPLY
-    most = MAX_RESENDS_WHEN_DIED if outcome is DIED else MAX_RESENDS_WHEN_UNCERTAIN
+    has_next = rules.next_courier(item.route_left) is not None
+    most = MAX_RESENDS_WHEN_UNCERTAIN
+    if outcome is DIED:
+        most = MAX_RESENDS_WHEN_DIED
+    elif purpose in NEWS_OF_MONEY and not has_next:
+        most = MAX_RESENDS_OF_NEWS
     if MANNERS[purpose].on_uncertain is OnUncertain.DROP:
         outbox.end(tx, item.id, "uncertain", error=outcome.reason)
         decide(tx, item, f"{purpose.value} let go", f"it may have left: {outcome.reason}")
     elif item.uncertain_count < most and tx.now < item.give_up_at:
         can_look = item.channel in rules.finds
-        wait = timedelta(0) if can_look else _UNCERTAIN_RESEND
         if outcome is DIED:
-            wait = timedelta(seconds=wait_after_death_s(item.uncertain_count))
+            wait_s = wait_after_death_s(item.uncertain_count)
+        else:
+            wait_s = uncertain_resend_s(item.uncertain_count, can_look=can_look)
         looks = LOOKS_BEFORE_RESEND if can_look else 0
-        outbox.again(tx, item.id, at=tx.now + wait, error=outcome.reason, uncertain_looks=looks)
+        at = tx.now + timedelta(seconds=wait_s)
+        outbox.again(tx, item.id, at=at, error=outcome.reason, uncertain_looks=looks)
         decide(tx, item, f"{purpose.value} again", f"it may not have left: {outcome.reason}")
-    elif rules.next_courier(item.route_left) is not None:
+    elif has_next:
         next_channel(tx, rules, item, why=outcome.reason, may_have_left=True)
     else:
         outbox.end(tx, item.id, "uncertain", error=outcome.reason)

@@ -220,6 +220,37 @@ async def test_an_uncertain_link_without_another_channel_ends_uncertain_and_is_t
     assert await world.alerts() == [Alert.UNDELIVERABLE]
 
 
+async def receipt_of(world: World, payment_id: str) -> list[tuple[str | None, str]]:
+    return [(row.channel, row.status) for row in await world.outbox(payment_id, "receipt")]
+
+
+async def test_an_uncertain_receipt_goes_on_where_no_other_channel_is_left(world: World) -> None:
+    made = await world.linked("u1", ("email",))
+    await world.callback("u1", FactStatus.APPROVED)
+    for wait_s in (30, 30, 60, 120, 240, 480, 960):
+        await end_link(world, "email", UNCERTAIN)
+        world.clock.advance(seconds=wait_s - 1)
+        assert await world.claim("email") == []
+        world.clock.advance(seconds=1)
+    assert await world.alerts() == []
+    await end_link(world, "email", UNCERTAIN)
+    assert await receipt_of(world, made.id) == [("email", "uncertain")]
+    assert await world.alerts() == [Alert.UNDELIVERABLE]
+
+
+async def test_an_uncertain_receipt_takes_the_next_channel_where_there_is_one(
+    world: World,
+) -> None:
+    made = await world.linked("u1", ("email", "sms"))
+    await world.callback("u1", FactStatus.APPROVED)
+    for _ in range(3):
+        await end_link(world, "email", UNCERTAIN)
+        world.clock.advance(seconds=30)
+    assert await world.claim("email") == []
+    await end_link(world, "sms", Done(Sent("out receipt", world.clock.now)))
+    assert await receipt_of(world, made.id) == [("sms", "done")]
+
+
 async def test_without_a_delivered_report_in_time_the_next_channel_gets_it(world: World) -> None:
     made = await world.linked("u1")
     world.clock.advance(minutes=10, seconds=-1)
