@@ -225,14 +225,14 @@ class _Endpoints:
         found = await self._store.transact(ledger.open_alerts)
         return Alerts(alerts=[alert_view(alert) for alert in found])
 
-    async def alert(self, alert_id: int) -> EvidenceView:
+    async def alert(self, alert_id: fields.RowId) -> EvidenceView:
         """One alert, open or closed, with the stored bytes that it is about."""
         found = await self._store.transact(lambda tx: ledger.evidence_of(tx, alert_id))
         if found is None:
             raise NotFoundError("there is no alert with this id")
         return evidence_view(found)
 
-    async def close_alert(self, request: Request, alert_id: int) -> AlertView:
+    async def close_alert(self, request: Request, alert_id: fields.RowId) -> AlertView:
         """Say that an alert needs nobody any more."""
         body = await bodies.read_as(request, bodies.CancelBody, rules=self._rules, is_optional=True)
         closed = await self._store.transact(lambda tx: close_alert(tx, alert_id, by=body.by))

@@ -8,6 +8,7 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
+from fastapi import Path
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from bot.domain.cards import holds_card
@@ -25,6 +26,11 @@ _LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,4}){0,2}")
 _CHAT_ID = re.compile(r"-?[1-9][0-9]{0,18}")
 # What moves or hides the text around it, where staff would read something else than is meant.
 _UNSAFE = re.compile("[\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
+MAX_ROW_ID = 2**63 - 1
+RowId = Annotated[int, Path(ge=1, le=MAX_ROW_ID)]
+"""A number in a path; a larger one fits no column."""
 
 
 def _instant(value: object) -> datetime:

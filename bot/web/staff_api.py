@@ -24,7 +24,6 @@ from bot.web.described import takes
 from bot.web.views import rfc3339
 
 _TOKEN_BYTES = 18
-_MAX_ID = 2**63 - 1
 
 InviteLinks = Callable[[str], Awaitable[Mapping[str, str]]]
 """Gives the ways in for a token: by channel, a page that opens a chat with the token written."""
@@ -102,7 +101,7 @@ class AuditQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     payment_id: Annotated[str, AfterValidator(_checked_id)] | None = None
-    cursor: Annotated[int, Field(ge=1, le=_MAX_ID)] | None = None
+    cursor: Annotated[int, Field(ge=1, le=fields.MAX_ROW_ID)] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
@@ -188,7 +187,7 @@ class StaffEndpoints:
         }
         return JSONResponse(answer, status_code=201)
 
-    async def set_role(self, request: Request, staff_id: int) -> Response:
+    async def set_role(self, request: Request, staff_id: fields.RowId) -> Response:
         """Another role, from the next message on."""
         body = await bodies.read_as(request, RoleBody, rules=self._rules)
 
@@ -198,7 +197,7 @@ class StaffEndpoints:
 
         return _answer(await self._store.transact(work))
 
-    async def remove(self, request: Request, staff_id: int) -> Response:
+    async def remove(self, request: Request, staff_id: fields.RowId) -> Response:
         """Put somebody out at once, with their open buttons and dialogues."""
         body = await bodies.read_as(request, bodies.CancelBody, rules=self._rules, is_optional=True)
 

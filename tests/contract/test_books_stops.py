@@ -229,9 +229,9 @@ async def test_what_may_be_lost_is_not_sent_after_its_time(world: World, purpose
 async def test_a_receipt_is_sent_again_when_uncertain(world: World) -> None:
     made = await world.linked("u1", ("whatsapp",))
     await world.callback("u1", FactStatus.APPROVED)
-    for _ in range(3):
+    for _ in range(8):
         await world.settle(await world.claim_one("whatsapp"), Uncertain("timed out"))
-        world.clock.advance(seconds=30)
+        world.clock.advance(minutes=20)
     assert [row.status for row in await world.outbox(made.id, "receipt")] == ["uncertain"]
     assert await world.alerts() == [Alert.UNDELIVERABLE]
 

@@ -532,6 +532,18 @@ async def test_an_audit_from_the_last_id_on_is_a_page(api: Api) -> None:
     assert (answer.status_code, answer.json()) == (200, {"entries": [], "next_cursor": None})
 
 
+@pytest.mark.parametrize("number", ["0", "-1", str(2**63), "1" * 25, "x"])
+async def test_a_number_in_a_path_that_is_no_id_is_named(api: Api, number: str) -> None:
+    for method, path, field in [
+        ("GET", f"/alerts/{number}", "alert_id"),
+        ("POST", f"/alerts/{number}/close", "alert_id"),
+        ("POST", f"/staff/{number}/role", "staff_id"),
+        ("POST", f"/staff/{number}/remove", "staff_id"),
+    ]:
+        answer = await api.http.request(method, f"/v1{path}", json={"role": "agent"})
+        assert list(fields_of(answer)) == [field], (path, answer.text)
+
+
 BAD_IDS = [
     "pay_9999",
     "%00",
