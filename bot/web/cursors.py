@@ -25,6 +25,17 @@ def checked_cursor(text: str) -> str:
     return text
 
 
+def checked_payment_id(text: str) -> str:
+    """The same text, if it can be the id of a payment.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if not PAYMENT_ID.fullmatch(text):
+        raise ValueError("must be the id of a payment")
+    return text
+
+
 def split_words(value: object) -> object:
     """What a repeated query parameter names, each perhaps several separated by commas."""
     if not isinstance(value, list):

@@ -19,7 +19,7 @@ from bot.store.engine import Store, Tx
 from bot.store.staff import AuditEntry, Staff
 from bot.web import bodies, fields
 from bot.web.answers import NotFoundError
-from bot.web.cursors import PAYMENT_ID
+from bot.web.cursors import checked_payment_id
 from bot.web.described import takes
 from bot.web.views import rfc3339
 
@@ -89,18 +89,12 @@ class AuditPage(TypedDict):
     next_cursor: int | None
 
 
-def _checked_id(text: str) -> str:
-    if not PAYMENT_ID.fullmatch(text):
-        raise ValueError("must be the id of a payment")
-    return text
-
-
 class AuditQuery(BaseModel):
     """Which entries to list."""
 
     model_config = ConfigDict(extra="forbid")
 
-    payment_id: Annotated[str, AfterValidator(_checked_id)] | None = None
+    payment_id: Annotated[str, AfterValidator(checked_payment_id)] | None = None
     cursor: Annotated[int, Field(ge=1, le=fields.MAX_ROW_ID)] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
