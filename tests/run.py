@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
     with ThreadPoolExecutor() as beside, ExitStack() as stack:
         types = beside.submit(_stage, "mypy", [BIN / "mypy"], os.environ)
         ended = [_stage(name, command, os.environ) for name, command in stages.items()]
-        print("mypy and pytest   ten minutes on two cores", flush=True)
+        print("mypy and pytest   side by side; all of it in ten minutes on two cores", flush=True)
         tests = _stage("pytest", _pytest(arguments), _with_services(stack))
         ended.append(types.result())
     print(_not_run(tests.output), end="")

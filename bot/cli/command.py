@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 import click
 
+from bot.cli.display import harmless
+
 
 @dataclass(frozen=True, slots=True)
 class Verb:
@@ -96,7 +98,7 @@ def _tell(error: click.ClickException) -> None:
     text = error.format_message()
     if isinstance(error, click.UsageError) and error.ctx is not None:
         text = f"{text.rstrip('.')}; see `{error.ctx.command_path} --help`"
-    click.echo(f"paybot: {text}", err=True)
+    click.echo(f"paybot: {harmless(text, has_lines=True)}", err=True)
 
 
 @click.group(

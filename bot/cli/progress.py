@@ -53,7 +53,7 @@ def steps(payment: Json) -> Iterator[str]:
         yield f"link {link['reference'] or link['uid']} made"
     for each in payment["messages"]:
         if each["purpose"] == "link" and each["status"] != "planned":
-            why = f": {each['error']}" if each["error"] else ""
+            why = f": {display.harmless(each['error'])}" if each["error"] else ""
             yield f"{each['channel']} {each['status']}{why}"
 
 
